@@ -1,0 +1,147 @@
+//! Where a list goes on: opaque to users, a keyset to us.
+//!
+//! A cursor carries the key of the last item seen and a fingerprint of the filter, so that it is
+//! refused when it is used with another list than its own instead of answering nonsense.
+
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest as _, Sha256};
+
+use crate::filter::PackageFilter;
+use crate::id::PackageId;
+use crate::parsed::quote;
+use crate::path::LogicalPath;
+use crate::time::Timestamp;
+
+/// A text that is no cursor of this list.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{text} is not a cursor of this list: use next_cursor of the page before, with the same filters"
+)]
+pub struct InvalidCursor {
+    /// The text, quoted and shortened.
+    pub text: String,
+}
+
+/// The last package of a page; newest first, then by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackageCursor {
+    /// When the package was created.
+    pub created_at: Timestamp,
+    /// The package.
+    pub id: PackageId,
+}
+
+/// A fingerprint of what is listed, eight characters. It need not resist attack: it catches a
+/// cursor that is used with another list.
+fn fingerprint(list: &str) -> String {
+    BASE64URL_NOPAD.encode(&Sha256::digest(list)[..6])
+}
+
+fn encode(list: &str, key: &str) -> String {
+    BASE64URL_NOPAD.encode(format!("{}:{key}", fingerprint(list)).as_bytes())
+}
+
+fn decode(list: &str, text: &str) -> Result<String, InvalidCursor> {
+    let invalid = || InvalidCursor { text: quote(text) };
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok().ok_or_else(invalid)?;
+    let plain = String::from_utf8(bytes).ok().ok_or_else(invalid)?;
+    let (print, key) = plain.split_once(':').ok_or_else(invalid)?;
+    if print == fingerprint(list) { Ok(key.to_owned()) } else { Err(invalid()) }
+}
+
+/// The list that a package cursor belongs to.
+fn package_list(filter: &PackageFilter) -> String {
+    format!("packages {filter:?}")
+}
+
+impl PackageCursor {
+    /// The text for `next_cursor` of the list with this filter.
+    pub fn encode(&self, filter: &PackageFilter) -> String {
+        let key = format!("{}:{}", self.created_at.unix_micros(), self.id);
+        encode(&package_list(filter), &key)
+    }
+
+    /// Reads a cursor back, if it was made for a list with this filter.
+    pub fn decode(text: &str, filter: &PackageFilter) -> Result<Self, InvalidCursor> {
+        let key = decode(&package_list(filter), text)?;
+        key.split_once(':')
+            .and_then(|(created_at, id)| {
+                let created_at = Timestamp::from_unix_micros(created_at.parse().ok()?).ok()?;
+                Some(Self { created_at, id: id.parse().ok()? })
+            })
+            .ok_or_else(|| InvalidCursor { text: quote(text) })
+    }
+}
+
+/// The last file of a page; files are listed by the bytes of their paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCursor {
+    /// The file's path.
+    pub path: LogicalPath,
+}
+
+/// The list that a file cursor belongs to.
+fn file_list(package: PackageId, prefix: Option<&str>) -> String {
+    format!("files {package} {prefix:?}")
+}
+
+impl FileCursor {
+    /// The text for `next_cursor` of the files of this package below this prefix.
+    pub fn encode(&self, package: PackageId, prefix: Option<&str>) -> String {
+        encode(&file_list(package, prefix), self.path.as_str())
+    }
+
+    /// Reads a cursor back, if it was made for this list.
+    pub fn decode(
+        text: &str,
+        package: PackageId,
+        prefix: Option<&str>,
+    ) -> Result<Self, InvalidCursor> {
+        let key = decode(&file_list(package, prefix), text)?;
+        LogicalPath::parse(key)
+            .map(|path| Self { path })
+            .ok()
+            .ok_or_else(|| InvalidCursor { text: quote(text) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::name::Producer;
+
+    fn filter(producer: &str) -> PackageFilter {
+        PackageFilter {
+            producer: Some(Producer::parse(producer).unwrap()),
+            ..PackageFilter::default()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_package_cursor_survives_its_text_form(micros in 0i64..=4_000_000_000_000_000) {
+            let created_at = Timestamp::from_unix_micros(micros).unwrap();
+            let cursor = PackageCursor { created_at, id: PackageId::generate(created_at) };
+            let text = cursor.encode(&filter("ci"));
+            prop_assert_eq!(PackageCursor::decode(&text, &filter("ci")), Ok(cursor));
+            prop_assert!(PackageCursor::decode(&text, &filter("other")).is_err());
+        }
+
+        #[test]
+        fn a_file_cursor_survives_its_text_form(name in "[a-z:%# é/]{1,40}") {
+            prop_assume!(LogicalPath::parse(name.clone()).is_ok());
+            let package = PackageId::generate(Timestamp::from_unix_micros(1).unwrap());
+            let cursor = FileCursor { path: LogicalPath::parse(name).unwrap() };
+            let text = cursor.encode(package, None);
+            prop_assert_eq!(FileCursor::decode(&text, package, None), Ok(cursor));
+            prop_assert!(FileCursor::decode(&text, package, Some("a")).is_err());
+        }
+
+        #[test]
+        fn garbage_is_refused_and_never_panics(text in ".{0,60}") {
+            prop_assert!(PackageCursor::decode(&text, &PackageFilter::default()).is_err());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Requests and answers as JSON, defined once for the store, the server and its clients.
+//!
+//! Requests refuse unknown members: a typo must not be silently ignored. Answers may gain members.
+
+mod code;
+mod file;
+mod package;
+mod page;
+mod summary;
+
+pub use code::ErrorCode;
+pub use file::{CheckFile, CheckFilesRequest, CheckFilesResponse, FileLinks, FileView};
+pub use package::{
+    CreatePackage, FailPackage, FinalizePackage, PackageLinks, PackageView, UpdatePackage,
+};
+pub use page::Page;
+pub use summary::{IngestReport, Outcome, Summary};
