@@ -1,0 +1,57 @@
+//! What was promised about which bytes: package metadata in SQLite or PostgreSQL.
+//!
+//! # What this room is for
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`url`], [`open`] | which database, connections, transactions |
+//! | [`packages`], [`list`], [`files`], [`uploads`], [`seal`] | packages and their files |
+//! | [`rules`], [`events`] | retention rules; retention and audit events, which are only ever appended |
+//! | [`writers`], [`locations`] | the processes that write, the storage roots that they write to |
+//!
+//! Queries are methods of [`Reader`], changes are methods of [`Writer`]; the caller opens the
+//! transaction with [`Registry::write`] and so decides what happens together. A change does not
+//! write its audit event by itself: the use case does, in the same transaction.
+//!
+//! # What it may not know
+//!
+//! Bytes, storage, HTTP, the time of day, the rules of retention. It is the only crate that names
+//! diesel, and no type of diesel leaves it but as the source of an error.
+//!
+//! # Two databases
+//!
+//! There is one schema in two migration trees (`migrations/sqlite`, `migrations/postgres`) and one
+//! set of queries. Plain reads go through diesel's `MultiConnection`; what has another type on
+//! each database is written once and compiled for both. Times are microseconds since 1970, ids are
+//! text, digests are bytes, JSON is text, sums are made in Rust: nothing that the two would
+//! treat differently.
+//!
+//! # Lists
+//!
+//! Every list is paged by key and every lookup is answered by an index; a test explains each
+//! statement that the contract suite runs and fails if one scans a table.
+
+mod connection;
+mod error;
+mod migrate;
+mod read;
+mod schema;
+mod write;
+
+pub mod events;
+pub mod files;
+pub mod list;
+pub mod locations;
+pub mod open;
+pub mod packages;
+pub mod rules;
+pub mod seal;
+pub mod uploads;
+pub mod url;
+pub mod writers;
+
+pub use error::RegistryError;
+pub use open::{Durability, OpenMode, Registry};
+pub use read::Reader;
+pub use url::DatabaseUrl;
+pub use write::Writer;

@@ -1,0 +1,143 @@
+//! Migrations: embedded in the program, one tree for each database.
+
+use diesel::migration::MigrationVersion;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::connection::{RegistryConnection, on_backend};
+use crate::error::RegistryError;
+use crate::open::{Durability, OpenMode};
+use crate::url::DatabaseUrl;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Brings the database to the version that this program knows, or says why it cannot be used.
+pub(crate) fn prepare(
+    connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
+    mode: OpenMode,
+) -> Result<(), RegistryError> {
+    refuse_foreign(connection, url)?;
+    if pending(connection, url)?.is_none() {
+        return Ok(());
+    }
+    if mode == OpenMode::Existing {
+        let migration = pending(connection, url)?.unwrap_or_default();
+        return Err(RegistryError::Outdated { url: url.to_string(), migration });
+    }
+    // One transaction around all of it, begun with the write lock: of several processes that
+    // start at once, one migrates and the others find it done.
+    connection.write_transaction(Durability::Synced, |connection| {
+        let source = match connection {
+            RegistryConnection::Postgres(c) => {
+                diesel::sql_query("SELECT pg_advisory_xact_lock(7021791)")
+                    .execute(c)
+                    .map_err(|error| RegistryError::query("wait for other migrations", error))?;
+                POSTGRES
+            }
+            RegistryConnection::Sqlite(_) => SQLITE,
+        };
+        on_backend!(connection, |c| c.run_pending_migrations(source).map(|_| ())).map_err(|error| {
+            RegistryError::Open {
+                url: url.to_string(),
+                reason: format!("a migration failed: {error}"),
+            }
+        })
+    })
+}
+
+/// The first migration that the database lacks; an error if it has one that is not known here.
+fn pending(
+    connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
+) -> Result<Option<String>, RegistryError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| RegistryError::Open {
+        url: url.to_string(),
+        reason: error.to_string(),
+    };
+    // Asking diesel for the applied migrations would make its table; a look must change nothing.
+    let applied: Vec<MigrationVersion<'static>> =
+        if has_table(connection, "__diesel_schema_migrations")? {
+            on_backend!(connection, |c| c.applied_migrations()).map_err(failed)?
+        } else {
+            Vec::new()
+        };
+    let known = match connection {
+        RegistryConnection::Postgres(_) => known_versions::<diesel::pg::Pg>(&POSTGRES),
+        RegistryConnection::Sqlite(_) => known_versions::<diesel::sqlite::Sqlite>(&SQLITE),
+    }
+    .map_err(failed)?;
+    let applied: Vec<String> = applied.iter().map(ToString::to_string).collect();
+    if let Some(migration) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(RegistryError::Newer { url: url.to_string(), migration: migration.clone() });
+    }
+    Ok(known.into_iter().find(|version| !applied.contains(version)))
+}
+
+fn known_versions<DB: diesel::backend::Backend>(
+    source: &EmbeddedMigrations,
+) -> diesel::migration::Result<Vec<String>> {
+    let migrations = diesel::migration::MigrationSource::<DB>::migrations(source)?;
+    let mut versions: Vec<String> =
+        migrations.iter().map(|migration| migration.name().version().to_string()).collect();
+    versions.sort();
+    Ok(versions)
+}
+
+/// A database with tables but without ours belongs to another program.
+fn refuse_foreign(
+    connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
+) -> Result<(), RegistryError> {
+    let foreign = match connection {
+        // A PostgreSQL database is made for us by an operator, and may have other schemas.
+        RegistryConnection::Postgres(_) => false,
+        RegistryConnection::Sqlite(c) => {
+            let tables = diesel::sql_query("SELECT count(*) AS count FROM sqlite_schema")
+                .get_result::<Count>(c)
+                .map_err(|error| match &error {
+                    diesel::result::Error::DatabaseError(_, report)
+                        if report.message().contains("not a database") =>
+                    {
+                        RegistryError::NotARegistry {
+                            url: url.to_string(),
+                            reason: report.message().to_owned(),
+                        }
+                    }
+                    _ => RegistryError::query("look at the database", error),
+                })?;
+            tables.count > 0 && !has_table(connection, "packages")?
+        }
+    };
+    if foreign {
+        let reason = "it has tables of another program".to_owned();
+        return Err(RegistryError::NotARegistry { url: url.to_string(), reason });
+    }
+    Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+fn has_table(
+    connection: &mut RegistryConnection,
+    name: &'static str,
+) -> Result<bool, RegistryError> {
+    let counted = match connection {
+        RegistryConnection::Postgres(c) => {
+            diesel::sql_query("SELECT count(*) AS count FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1")
+                .bind::<diesel::sql_types::Text, _>(name)
+                .get_result::<Count>(c)
+        }
+        RegistryConnection::Sqlite(c) => {
+            diesel::sql_query("SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table' AND name = ?")
+                .bind::<diesel::sql_types::Text, _>(name)
+                .get_result::<Count>(c)
+        }
+    };
+    Ok(counted.map_err(|error| RegistryError::query("look at the database", error))?.count > 0)
+}

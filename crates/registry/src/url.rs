@@ -1,0 +1,97 @@
+//! Which database: chosen by the scheme of its URL, never by trying.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::error::RegistryError;
+
+/// Where a registry is. A PostgreSQL URL may hold a password, which is never displayed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://<path>`: a file on a local disk.
+    Sqlite(PathBuf),
+    /// `postgres://...` or `postgresql://...`, as libpq reads it.
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// The SQLite file at `path`.
+    pub fn sqlite(path: impl AsRef<Path>) -> Self {
+        Self::Sqlite(path.as_ref().to_path_buf())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = RegistryError;
+
+    fn from_str(text: &str) -> Result<Self, RegistryError> {
+        match text.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+                Ok(Self::Postgres(text.to_owned()))
+            }
+            _ => Err(RegistryError::InvalidUrl { url: without_password(text) }),
+        }
+    }
+}
+
+/// `scheme://user:secret@host` with the secret as `***`.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
+        }
+        None => text.to_owned(),
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_the_database_and_a_typo_is_an_error() {
+        assert_eq!(
+            "sqlite://a/b.sqlite3".parse::<DatabaseUrl>().unwrap(),
+            DatabaseUrl::sqlite("a/b.sqlite3")
+        );
+        assert!(matches!(
+            "postgres://u@h/d".parse::<DatabaseUrl>().unwrap(),
+            DatabaseUrl::Postgres(_)
+        ));
+        for typo in
+            ["", "a.sqlite3", "sqllite://a", "sqlite://", "postgres//u@h/d", "mysql://u@h/d"]
+        {
+            assert!(typo.parse::<DatabaseUrl>().is_err(), "{typo}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url: DatabaseUrl = "postgres://store:s3cr@t@db.example.org/evidence".parse().unwrap();
+        assert_eq!(format!("{url} {url:?}").matches("***").count(), 2);
+        assert!(!format!("{url:?}").contains("s3cr"));
+        let error = "mysql://u:s3cret@h/d".parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}
