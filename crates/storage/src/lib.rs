@@ -1,0 +1,61 @@
+//! The bytes of artifact-store.
+//!
+//! # What this room is for
+//!
+//! It keeps objects: a name ([`ObjectKey`]) and bytes, written once, read in pieces, listed by
+//! package, deleted on request. [`Storage`] is the one facade; behind it is a local folder today
+//! and, later, an S3 bucket, without a change to any caller.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `key` | [`ObjectKey`] and [`TagFile`]: the only way to name an object |
+//! | `storage` | [`Storage`], the facade, and [`ObjectFacts`], what is known of an object |
+//! | `writer`, `reader` | [`ObjectWriter`] and [`ObjectReader`]: bytes in and out, streamed |
+//! | `error` | [`StorageError`], the one error of this crate |
+//! | `marker` | `storage.json`, which gives a storage its identity |
+//! | `local` | the local folder, an `object_store::ObjectStore` of our own |
+//!
+//! # What it may not know
+//!
+//! Databases, HTTP, the registry, retention, the status of a package. It knows the names of
+//! `artifact-domain` and nothing else of ours. No type of the crate `object_store` is in its
+//! interface.
+//!
+//! # The layout of a local folder
+//!
+//! ```text
+//! <root>/storage.json                    the marker: schema and StorageId, created once
+//!        packages/<package id>/...       bags, as artifact_domain::bag names them
+//!        staging/<writer>.lock           locked for as long as the writer lives
+//!        staging/<writer>/<counter>      objects that are not published yet
+//! ```
+//!
+//! Nothing else ever appears in the root, and nothing of ours but whole objects in `packages/`.
+//!
+//! # Guarantees
+//!
+//! - An object appears under its key whole or not at all, and creating never overwrites: of two
+//!   writers of one key, one wins and the other is told.
+//! - Memory does not grow with the size of an object or of a package.
+//! - A read that cannot deliver all its bytes ends in an error, never silently early.
+//! - What [`Storage::sync_package`] has returned for survives power loss. Before that, nothing is
+//!   promised: see the comment there for why it is one call per package.
+//! - No symlink below the root is followed, whoever planted it; every access says so instead.
+//! - What a dead writer left in `staging/` is cleared by the next writer that enters.
+
+#[cfg(not(unix))]
+compile_error!("artifact-storage needs the *at() calls and file locks of a Unix system");
+
+mod error;
+mod key;
+mod local;
+mod marker;
+mod reader;
+mod storage;
+mod writer;
+
+pub use error::StorageError;
+pub use key::{ObjectKey, TagFile};
+pub use reader::ObjectReader;
+pub use storage::{Health, Liveness, ObjectFacts, PutMode, Storage};
+pub use writer::ObjectWriter;

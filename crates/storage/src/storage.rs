@@ -1,0 +1,319 @@
+//! The facade that the other crates use.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use artifact_domain::id::StorageId;
+use artifact_domain::{PackageId, bag};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
+
+use crate::local::{self, Folder, LocalFolder};
+use crate::{ObjectKey, ObjectReader, ObjectWriter, StorageError, key};
+
+/// One storage, opened. A clone is another handle of the same and costs nothing.
+#[derive(Clone)]
+pub struct Storage {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn ObjectStore>,
+    backend: Backend,
+    id: StorageId,
+    url: String,
+}
+
+/// What the trait `ObjectStore` has no words for: writers, durability, the folders of packages.
+enum Backend {
+    Local(Arc<Folder>),
+}
+
+/// What the storage itself knows of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// Its key, `packages/<package id>/...`.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// A token that changes whenever the object's bytes are written again, if the backend has
+    /// one. On a local folder it is `<inode>-<mtime in ns>-<size>` in hexadecimal.
+    pub etag: Option<String>,
+}
+
+impl ObjectFacts {
+    /// The logical path, if this is a payload file of `package`.
+    pub fn payload_path(&self, package: PackageId) -> Option<&str> {
+        key::payload_path(&self.key, package)
+    }
+}
+
+/// What [`Storage::put`] does when the key is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Nothing: it is [`StorageError::AlreadyExists`].
+    Create,
+    /// Replaces the object. A reader sees the old bytes or the new ones, never a mixture.
+    Overwrite,
+}
+
+/// Whether a writer may still be writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It is.
+    Alive,
+    /// It is gone, and what it staged will never be published.
+    Dead,
+    /// The backend cannot say; wait until it would have timed out.
+    Unknown,
+}
+
+/// What a probe of the storage found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The time that it took to write, read and delete one small object.
+    pub latency: Duration,
+}
+
+impl Storage {
+    /// Opens the storage in the folder `root`. With `create`, the folder (with its parents) and
+    /// its marker are made if they are missing; several processes that do so at once agree on one
+    /// id. Without `create`, nothing is ever written and a missing folder or marker is
+    /// [`StorageError::NotAStorage`].
+    ///
+    /// The root itself may be reached through a symlink; it is resolved once, here.
+    pub async fn open_local(root: &Path, create: bool) -> Result<Self, StorageError> {
+        let root = root.to_owned();
+        let shown = root.display().to_string();
+        let (folder, id) = blocking("open", shown, move || Folder::open(&root, create)).await?;
+        let folder = Arc::new(folder);
+        let url = local::url(folder.path());
+        let store = Arc::new(LocalFolder::new(Arc::clone(&folder)));
+        let shared = Shared { store, backend: Backend::Local(folder), id, url };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The identity of this storage, wherever it is mounted.
+    pub fn id(&self) -> StorageId {
+        self.shared.id
+    }
+
+    /// Where it is: `file:///<path>`, percent-encoded.
+    pub fn url(&self) -> &str {
+        &self.shared.url
+    }
+
+    /// The kind of backend: `local`.
+    pub fn backend(&self) -> &'static str {
+        match self.shared.backend {
+            Backend::Local(_) => "local",
+        }
+    }
+
+    /// Says that this process will write, as the writer of this number, until the last clone of
+    /// this `Storage` (and the last of its [`ObjectWriter`]s) is gone. It is for the registry to
+    /// see that no two processes get the same number.
+    ///
+    /// On a local folder it takes `staging/<writer>.lock`, makes `staging/<writer>/`, and clears
+    /// what writers left there that are dead. Entering again under the same number does nothing.
+    pub async fn enter(&self, writer: i64) -> Result<(), StorageError> {
+        match &self.shared.backend {
+            Backend::Local(folder) => {
+                let folder = Arc::clone(folder);
+                blocking("enter", self.url().to_owned(), move || folder.enter(writer)).await
+            }
+        }
+    }
+
+    /// Whether the writer of this number may still be writing. On a local folder it is one
+    /// attempt to lock a file: it may be called from anywhere.
+    pub fn writer_liveness(&self, writer: i64) -> Liveness {
+        match &self.shared.backend {
+            Backend::Local(folder) => folder.liveness(writer),
+        }
+    }
+
+    /// Begins a new object of any size. That its key is free is checked when it is published.
+    #[expect(clippy::unused_async, reason = "a backend may have to ask first whether it may write")]
+    pub async fn write(&self, key: &ObjectKey) -> Result<ObjectWriter, StorageError> {
+        let part_bytes = match &self.shared.backend {
+            Backend::Local(folder) => {
+                folder.check_entered("write", key.as_str())?;
+                local::PART_BYTES
+            }
+        };
+        Ok(ObjectWriter::new(Arc::clone(&self.shared.store), key, part_bytes))
+    }
+
+    /// Puts a whole small object, such as a tag file. On a local folder this is one task on a
+    /// blocking thread.
+    pub async fn put(
+        &self,
+        key: &ObjectKey,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<ObjectFacts, StorageError> {
+        let size = bytes.len() as u64;
+        let mode = match mode {
+            PutMode::Create => object_store::PutMode::Create,
+            PutMode::Overwrite => object_store::PutMode::Overwrite,
+        };
+        let (path, payload) = (key.path(), PutPayload::from(bytes));
+        let put = self.shared.store.put_opts(&path, payload, mode.into()).await;
+        let result = put.map_err(|e| error("write", key.as_str(), e))?;
+        Ok(ObjectFacts { key: key.as_str().to_owned(), size, etag: result.e_tag })
+    }
+
+    /// Opens an object for reading: all of it, or the bytes of `range`.
+    ///
+    /// An empty range is fine up to and including the end of the object. A range that does not
+    /// lie in the object as a whole is [`StorageError::RangeNotSatisfiable`]; it is never cut.
+    pub async fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+    ) -> Result<ObjectReader, StorageError> {
+        let outside = |range: &Range<u64>, size| StorageError::RangeNotSatisfiable {
+            key: key.as_str().to_owned(),
+            start: range.start,
+            end: range.end,
+            size,
+        };
+        // Backends have no empty ranges.
+        if let Some(range) = &range
+            && range.is_empty()
+        {
+            let facts = self.head(key).await?;
+            return if range.start == range.end && range.end <= facts.size {
+                Ok(ObjectReader::empty(facts))
+            } else {
+                Err(outside(range, facts.size))
+            };
+        }
+        let options = GetOptions::new().with_range(range.clone().map(GetRange::Bounded));
+        let get = self.shared.store.get_opts(&key.path(), options).await;
+        let got = get.map_err(|e| error("read", key.as_str(), e))?;
+        // Backends cut a range that begins inside the object and ends outside.
+        if let Some(range) = &range
+            && *range != got.range
+        {
+            return Err(outside(range, got.meta.size));
+        }
+        let range = got.range.clone();
+        Ok(ObjectReader::checked(facts(&got.meta), &range, got.into_stream()))
+    }
+
+    /// What is known of an object, without its bytes.
+    pub async fn head(&self, key: &ObjectKey) -> Result<ObjectFacts, StorageError> {
+        let meta = self.shared.store.head(&key.path()).await;
+        meta.map(|meta| facts(&meta)).map_err(|e| error("look up", key.as_str(), e))
+    }
+
+    /// All objects of a package, tag files included, in no particular order. An empty list is no
+    /// proof that the package never was.
+    ///
+    /// What no writer of ours can have made (a symlink, a device, a name that is no key) is an
+    /// error item that names it; the list goes on after it.
+    pub fn list_package(
+        &self,
+        package: PackageId,
+    ) -> BoxStream<'static, Result<ObjectFacts, StorageError>> {
+        let prefix = object_store::path::Path::from_iter(["packages", &package.to_string()]);
+        let list = self.shared.store.list(Some(&prefix));
+        list.map(move |item| match item {
+            Ok(meta) => Ok(facts(&meta)),
+            Err(e) => Err(error("list", prefix.as_ref(), e)),
+        })
+        .boxed()
+    }
+
+    /// The names of all package folders, in no particular order, as they are: that a name is a
+    /// package id is for the caller to check. For rebuilding a registry; lists come from there.
+    pub fn list_packages(&self) -> BoxStream<'static, Result<String, StorageError>> {
+        match &self.shared.backend {
+            Backend::Local(folder) => local::package_names(Arc::clone(folder)),
+        }
+    }
+
+    /// Deletes an object; one that is not there is deleted already. Folders that became empty go
+    /// with it, up to but without the package's own.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        let deleted = self.shared.store.delete(&key.path()).await;
+        deleted.map_err(|e| error("delete", key.as_str(), e))
+    }
+
+    /// Makes a package durable: when this returns, every object that was published in it before
+    /// survives power loss, with every folder that leads to it.
+    ///
+    /// It is one call per package because that is up to twenty times cheaper than syncing each
+    /// object as it is published.
+    pub async fn sync_package(&self, package: PackageId) -> Result<(), StorageError> {
+        match &self.shared.backend {
+            Backend::Local(folder) => {
+                let folder = Arc::clone(folder);
+                blocking("sync", bag::folder(package), move || folder.sync_package(package)).await
+            }
+        }
+    }
+
+    /// Writes, reads back and deletes one small object below `staging/`, with the rights that
+    /// writing a package takes.
+    pub async fn health(&self) -> Result<Health, StorageError> {
+        let probe = match &self.shared.backend {
+            Backend::Local(folder) => folder.probe_path()?,
+        };
+        let failed = |e| error("probe", probe.as_ref(), e);
+        let bytes = Bytes::from_static(b"artifact-store probes its storage\n");
+        let begin = Instant::now();
+        let store = &self.shared.store;
+        let mode = object_store::PutMode::Create;
+        store.put_opts(&probe, bytes.clone().into(), mode.into()).await.map_err(failed)?;
+        let read = async { store.get_opts(&probe, GetOptions::new()).await?.bytes().await }.await;
+        // Also when it could not be read.
+        let deleted = store.delete(&probe).await;
+        if read.map_err(failed)? != bytes {
+            let wrong = "the probe came back with other bytes than were written";
+            return Err(StorageError::unavailable("probe", probe.as_ref(), wrong));
+        }
+        deleted.map_err(failed)?;
+        Ok(Health { latency: begin.elapsed() })
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage")
+            .field("id", &self.shared.id)
+            .field("url", &self.shared.url)
+            .finish_non_exhaustive()
+    }
+}
+
+fn facts(meta: &object_store::ObjectMeta) -> ObjectFacts {
+    ObjectFacts {
+        key: meta.location.as_ref().to_owned(),
+        size: meta.size,
+        etag: meta.e_tag.clone(),
+    }
+}
+
+fn error(operation: &'static str, key: &str, error: object_store::Error) -> StorageError {
+    StorageError::from_object_store(operation, key, error)
+}
+
+/// Runs file system work on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    operation: &'static str,
+    path: String,
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(lost) => Err(StorageError::unavailable(operation, path, lost)),
+    }
+}
