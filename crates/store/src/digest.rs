@@ -1,0 +1,163 @@
+//! Both digests of a stream, computed while its bytes pass.
+
+use artifact_domain::digest::{Blake3Digest, Sha256Digest};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::StoreError;
+
+/// Up to this many bytes are hashed where they arrive. Hashing them takes less time than waking
+/// another thread would.
+const INLINE_BYTES: usize = 128 * 1024;
+
+/// Chunks that wait for each hash; with chunks of at most 1 MiB this bounds the memory.
+const WAITING_CHUNKS: usize = 4;
+
+/// What the store found out about bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) size: u64,
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) blake3: Blake3Digest,
+}
+
+/// Computes SHA-256 and BLAKE3 of one stream. A short stream is hashed in place; a longer one by
+/// two threads of its own, so that the slower digest alone bounds the speed: SHA-256 of one
+/// stream cannot be split.
+pub(crate) struct Digester {
+    size: u64,
+    hashing: Hashing,
+}
+
+enum Hashing {
+    Inline { sha256: Box<Sha256>, blake3: Box<blake3::Hasher> },
+    Parallel { sha256: Lane<Sha256Digest>, blake3: Lane<Blake3Digest> },
+}
+
+/// One hash on a thread of its own.
+struct Lane<D> {
+    chunks: mpsc::Sender<Bytes>,
+    digest: JoinHandle<D>,
+}
+
+impl<D: Send + 'static> Lane<D> {
+    fn start<H: Send + 'static>(
+        mut hash: H,
+        update: fn(&mut H, &[u8]),
+        finish: fn(H) -> D,
+    ) -> Self {
+        let (chunks, mut waiting) = mpsc::channel::<Bytes>(WAITING_CHUNKS);
+        let digest = tokio::task::spawn_blocking(move || {
+            while let Some(chunk) = waiting.blocking_recv() {
+                update(&mut hash, &chunk);
+            }
+            finish(hash)
+        });
+        Self { chunks, digest }
+    }
+
+    async fn send(&self, chunk: Bytes) -> Result<(), StoreError> {
+        self.chunks
+            .send(chunk)
+            .await
+            .ok()
+            .ok_or_else(|| StoreError::Stopped("a hash has stopped".to_owned()))
+    }
+
+    async fn finish(self) -> Result<D, StoreError> {
+        drop(self.chunks);
+        self.digest.await.map_err(|error| StoreError::Stopped(error.to_string()))
+    }
+}
+
+fn sha256_of(hash: Sha256) -> Sha256Digest {
+    Sha256Digest::from_bytes(hash.finalize().into())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a lane gives its hash away")]
+fn blake3_of(hash: blake3::Hasher) -> Blake3Digest {
+    Blake3Digest::from_bytes(*hash.finalize().as_bytes())
+}
+
+impl Digester {
+    pub(crate) fn new() -> Self {
+        let hashing = Hashing::Inline { sha256: Box::default(), blake3: Box::default() };
+        Self { size: 0, hashing }
+    }
+
+    /// The bytes seen so far.
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Hashes the next bytes of the stream, or hands them to the threads that do.
+    pub(crate) async fn update(&mut self, chunk: &Bytes) -> Result<(), StoreError> {
+        self.size += chunk.len() as u64;
+        if self.size > INLINE_BYTES as u64 {
+            self.go_parallel();
+        }
+        match &mut self.hashing {
+            Hashing::Inline { sha256, blake3 } => {
+                sha256.update(chunk);
+                blake3.update(chunk);
+                Ok(())
+            }
+            Hashing::Parallel { sha256, blake3 } => {
+                sha256.send(chunk.clone()).await?;
+                blake3.send(chunk.clone()).await
+            }
+        }
+    }
+
+    fn go_parallel(&mut self) {
+        if let Hashing::Inline { sha256, blake3 } = &mut self.hashing {
+            self.hashing = Hashing::Parallel {
+                sha256: Lane::start(
+                    std::mem::take(&mut **sha256),
+                    |hash, chunk| hash.update(chunk),
+                    sha256_of,
+                ),
+                blake3: Lane::start(
+                    std::mem::take(&mut **blake3),
+                    |hash, chunk| {
+                        hash.update(chunk);
+                    },
+                    blake3_of,
+                ),
+            };
+        }
+    }
+
+    /// The digests of everything seen.
+    pub(crate) async fn finish(self) -> Result<Digests, StoreError> {
+        let (sha256, blake3) = match self.hashing {
+            Hashing::Inline { sha256, blake3 } => (sha256_of(*sha256), blake3_of(*blake3)),
+            Hashing::Parallel { sha256, blake3 } => {
+                (sha256.finish().await?, blake3.finish().await?)
+            }
+        };
+        Ok(Digests { size: self.size, sha256, blake3 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn digests_do_not_depend_on_how_the_stream_is_cut() {
+        let bytes: Vec<u8> = (0..700_001_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        for chunk in [1000, 131_072, 131_073, 700_001] {
+            let mut digester = Digester::new();
+            for part in bytes.chunks(chunk) {
+                digester.update(&Bytes::copy_from_slice(part)).await.unwrap();
+            }
+            let digests = digester.finish().await.unwrap();
+            assert_eq!(digests.size, 700_001);
+            assert_eq!(digests.sha256, Sha256Digest::of(&bytes));
+            assert_eq!(digests.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
+        }
+    }
+}

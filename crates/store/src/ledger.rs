@@ -1,0 +1,264 @@
+//! The ledger: claims on paths and finished uploads, recorded many at a time.
+//!
+//! A commit costs more than a small file. So uploads do not commit: they hand their claim or
+//! their finished file to one thread, which takes all that is waiting and commits it together,
+//! and each upload gets an answer of its own. Under load the batches grow by themselves.
+
+use std::sync::mpsc;
+
+use artifact_domain::PackageId;
+use artifact_domain::event::{AuditAction, Origin};
+use artifact_domain::id::ClaimId;
+use artifact_registry::events::NewAuditEvent;
+use artifact_registry::uploads::{
+    Claim, ClaimRefusal, ClaimRules, FinishRefusal, FinishedUpload, NewClaim,
+};
+use artifact_registry::writers::WriterId;
+use artifact_registry::{Durability, Registry, RegistryError, Writer};
+use artifact_storage::{Liveness, Storage};
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::error::StoreError;
+use crate::open::Limits;
+
+/// The most steps that one commit carries.
+const BATCH: usize = 1000;
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// One step of one upload.
+enum Step {
+    Claim(NewClaim, Answer<Result<(), ClaimRefusal>>),
+    Finish(FinishedUpload, Origin, Answer<Result<(), FinishRefusal>>),
+    Renew(ClaimId, Answer<bool>),
+    Release(ClaimId),
+}
+
+/// The way to the thread that records uploads. Dropping it waits for the thread to record what it
+/// has taken on, so that a process that ends has left the storage when it is gone.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    steps: Option<mpsc::Sender<Step>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        drop(self.steps.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that records uploads panicked");
+        }
+    }
+}
+
+/// What the thread writes into and what it decides by.
+#[derive(Debug)]
+struct Book {
+    registry: Registry,
+    storage: Storage,
+    writer: WriterId,
+    limits: Limits,
+}
+
+impl Ledger {
+    pub(crate) fn start(
+        registry: Registry,
+        storage: Storage,
+        writer: WriterId,
+        limits: Limits,
+    ) -> Result<Self, StoreError> {
+        let (steps, waiting) = mpsc::channel();
+        let book = Book { registry, storage, writer, limits };
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || book.keep(&waiting))
+            .map_err(|error| {
+                StoreError::Stopped(format!("the ledger's thread cannot be started: {error}"))
+            })?;
+        Ok(Self { steps: Some(steps), thread: Some(thread) })
+    }
+
+    async fn ask<T>(&self, step: impl FnOnce(Answer<T>) -> Step) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let stopped = || StoreError::Stopped("the ledger has stopped".to_owned());
+        self.send(step(answer)).ok_or_else(stopped)?;
+        answered.await.ok().ok_or_else(stopped)?
+    }
+
+    /// Hands a step over; `None` if the thread has stopped.
+    fn send(&self, step: Step) -> Option<()> {
+        self.steps.as_ref()?.send(step).ok()
+    }
+
+    /// Claims a path.
+    pub(crate) async fn claim(
+        &self,
+        claim: NewClaim,
+    ) -> Result<Result<(), ClaimRefusal>, StoreError> {
+        self.ask(|answer| Step::Claim(claim, answer)).await
+    }
+
+    /// Turns a claim into a file.
+    pub(crate) async fn finish(
+        &self,
+        upload: FinishedUpload,
+        origin: Origin,
+    ) -> Result<Result<(), FinishRefusal>, StoreError> {
+        self.ask(|answer| Step::Finish(upload, origin, answer)).await
+    }
+
+    /// Says that a claim is still being worked on; answers whether it is still held.
+    pub(crate) async fn renew(&self, claim: ClaimId) -> Result<bool, StoreError> {
+        self.ask(|answer| Step::Renew(claim, answer)).await
+    }
+
+    /// Gives a claim up, without waiting for it.
+    pub(crate) fn release(&self, claim: ClaimId) {
+        // A ledger that has stopped takes nothing; the claim is then void with this process.
+        let _ = self.send(Step::Release(claim));
+    }
+}
+
+/// Whether a recorded claim is void, because whoever held it is gone. Where writers can be seen (a
+/// local folder), a claim lives as long as its writer; elsewhere as long as it is renewed.
+pub(crate) fn is_void(storage: &Storage, limits: &Limits, claim: &Claim) -> bool {
+    match storage.writer_liveness(claim.writer.0) {
+        Liveness::Alive => false,
+        Liveness::Dead => true,
+        Liveness::Unknown => {
+            let silent = clock::now().unix_micros() - claim.renewed_at.unix_micros();
+            u128::try_from(silent).is_ok_and(|silent| silent > limits.upload_idle.as_micros())
+        }
+    }
+}
+
+impl Book {
+    fn keep(&self, waiting: &mpsc::Receiver<Step>) {
+        while let Ok(first) = waiting.recv() {
+            let mut steps = vec![first];
+            steps.extend(waiting.try_iter().take(BATCH - 1));
+            self.record(steps);
+        }
+    }
+
+    fn record(&self, steps: Vec<Step>) {
+        let (mut claims, mut claim_answers) = (Vec::new(), Vec::new());
+        let (mut finished, mut origins, mut finish_answers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut renewals, mut releases) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Claim(claim, answer) => {
+                    claims.push(claim);
+                    claim_answers.push(answer);
+                }
+                Step::Finish(upload, origin, answer) => {
+                    finished.push(upload);
+                    origins.push(origin);
+                    finish_answers.push(answer);
+                }
+                Step::Renew(claim, answer) => renewals.push((claim, answer)),
+                Step::Release(claim) => releases.push(claim),
+            }
+        }
+        let now = clock::now();
+        let recorded = self.registry.write(Durability::Relaxed, |writer| {
+            let stored =
+                writer.finish_uploads(self.writer, now, self.limits.package_bytes, &finished)?;
+            audit(writer, &finished, &origins, &stored)?;
+            writer.release_claims(&releases)?;
+            let is_void = |claim: &Claim| is_void(&self.storage, &self.limits, claim);
+            let rules = ClaimRules {
+                writer: self.writer,
+                now,
+                max_files: self.limits.package_files,
+                is_void: &is_void,
+            };
+            let granted = writer.claim(&rules, &claims)?;
+            let held = renewals
+                .iter()
+                .map(|(claim, _)| writer.renew_claim(*claim, now))
+                .collect::<Result<Vec<bool>, _>>()?;
+            Ok::<_, StoreError>((stored, granted, held))
+        });
+        // An upload that was given up meanwhile does not wait for its answer any more; its claim
+        // is released by its guard.
+        match recorded {
+            Ok((stored, granted, held)) => {
+                finish_answers
+                    .into_iter()
+                    .zip(stored)
+                    .for_each(|(answer, said)| drop(answer.send(Ok(said))));
+                claim_answers
+                    .into_iter()
+                    .zip(granted)
+                    .for_each(|(answer, said)| drop(answer.send(Ok(said))));
+                renewals
+                    .into_iter()
+                    .zip(held)
+                    .for_each(|((_, answer), said)| drop(answer.send(Ok(said))));
+            }
+            Err(error) => {
+                // One failure, many uploads: each is told, the first with the cause.
+                let reason = error.to_string();
+                let mut cause = Some(error);
+                let mut failure = || {
+                    let told = || RegistryError::NoConnection { reason: reason.clone() };
+                    cause.take().unwrap_or_else(|| told().into())
+                };
+                for answer in finish_answers {
+                    drop(answer.send(Err(failure())));
+                }
+                for answer in claim_answers {
+                    drop(answer.send(Err(failure())));
+                }
+                for (_, answer) in renewals {
+                    drop(answer.send(Err(failure())));
+                }
+            }
+        }
+    }
+}
+
+/// One audit event for each package and origin: what one request, or one commit of an
+/// embedded ingest, stored.
+fn audit(
+    writer: &mut Writer<'_>,
+    finished: &[FinishedUpload],
+    origins: &[Origin],
+    stored: &[Result<(), FinishRefusal>],
+) -> Result<(), StoreError> {
+    let mut events: Vec<(PackageId, &Origin, Vec<&FinishedUpload>)> = Vec::new();
+    for ((upload, origin), _) in
+        finished.iter().zip(origins).zip(stored).filter(|(_, said)| said.is_ok())
+    {
+        match events.iter_mut().find(|(package, by, _)| *package == upload.package && *by == origin)
+        {
+            Some((_, _, uploads)) => uploads.push(upload),
+            None => events.push((upload.package, origin, vec![upload])),
+        }
+    }
+    for (package, origin, uploads) in events {
+        let files: Vec<Value> = uploads
+            .iter()
+            .map(|upload| {
+                let file = &upload.file.record;
+                json!({"path": file.path, "size": file.size, "sha256": file.sha256})
+            })
+            .collect();
+        let mut details = Map::new();
+        details.insert("files".to_owned(), Value::Array(files));
+        let event = NewAuditEvent {
+            at: clock::now(),
+            origin,
+            action: AuditAction::FilesStored,
+            package: Some(package),
+            details,
+        };
+        writer.append_audit(event)?;
+    }
+    Ok(())
+}

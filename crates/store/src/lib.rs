@@ -1,0 +1,65 @@
+//! The use cases of artifact-store, and the one type to embed: [`ArtifactStore`].
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), artifact_store::StoreError> {
+//! use artifact_store::{ArtifactStore, NewUpload, StoreOptions};
+//!
+//! let store = ArtifactStore::open(&StoreOptions::embedded("./artifact-store-data")).await?;
+//! let package = store.create_package(serde_json::from_str(r#"{"producer":"ci"}"#).unwrap()).await?;
+//! store.upload_bytes(package.id, NewUpload::new("log.txt".parse().unwrap()), "all green\n").await?;
+//! let sealed = store.finalize(package.id, Default::default()).await?;
+//! println!("{} {:?}", sealed.id, sealed.manifest_sha256);
+//! # Ok(()) }
+//! ```
+//!
+//! # What this room is for
+//!
+//! It composes the registry (what was promised), the storage (the bytes) and the rules of
+//! retention. Each use case is a method of [`ArtifactStore`] in a module of its own:
+//!
+//! | module | use case |
+//! | --- | --- |
+//! | [`open`] | opening a store: where, and what it may make |
+//! | [`packages`] | create, look up, list, update, fail |
+//! | [`upload`] | bytes into storage, hashed on their way; replace; remove |
+//! | [`finalize`] | prove, seal, make durable |
+//! | [`read`] | files and ranges of them |
+//! | [`manifest`], [`archive`] | what a sealed package says of itself, and all of it in one stream |
+//! | [`verify`] | stored bytes against what was promised |
+//!
+//! # Order of changes
+//!
+//! Row, bytes, row: a claim names the path before the first byte is written, the file's row
+//! follows the last byte. A crash at any point leaves a package that is sealed and whole, or open
+//! and resumable. Finalize writes the bag's tag files, makes everything durable, and only then
+//! lets the registry say `finalized`.
+//!
+//! # What it may not know
+//!
+//! HTTP, command lines, producers' directories, diesel, `object_store`. Its methods are async and
+//! need a tokio runtime; what blocks runs on threads that may.
+
+mod clock;
+mod digest;
+mod error;
+mod ledger;
+mod record;
+mod seal_object;
+
+pub mod archive;
+pub mod finalize;
+pub mod history;
+pub mod manifest;
+pub mod open;
+pub mod packages;
+pub mod read;
+pub mod upload;
+pub mod verify;
+
+pub use archive::ArchiveFormat;
+pub use error::{FileProblem, ProblemKind, StoreError};
+pub use open::{Access, ArtifactStore, Limits, StoreOptions};
+pub use upload::NewUpload;
+
+/// A stream of bytes that a use case answers.
+pub type ByteStream = futures::stream::BoxStream<'static, Result<bytes::Bytes, StoreError>>;

@@ -1,0 +1,239 @@
+//! Opening a store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifact_domain::event::Origin;
+use artifact_domain::name::{Actor, RetentionClassName};
+use artifact_domain::retention::{RetentionPeriod, RetentionRule, SEEDED_CLASSES};
+use artifact_domain::size::MAX_FILE_BYTES;
+use artifact_registry::locations::Location;
+use artifact_registry::writers::WriterId;
+use artifact_registry::{DatabaseUrl, Durability, OpenMode, Registry, RegistryError};
+use artifact_storage::Storage;
+
+use crate::clock;
+use crate::error::StoreError;
+use crate::ledger::Ledger;
+
+/// What opening a store may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write; make the store if there is none.
+    Create,
+    /// Read and write a store that exists.
+    Write,
+    /// Read a store that exists.
+    Read,
+}
+
+/// How much a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of one file.
+    pub file_bytes: u64,
+    /// The most bytes of one package.
+    pub package_bytes: u64,
+    /// The most files of one package.
+    pub package_files: u64,
+    /// How long an upload may be silent before it is given up.
+    pub upload_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes: MAX_FILE_BYTES,
+            package_bytes: MAX_FILE_BYTES,
+            package_files: 1_000_000,
+            upload_idle: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Where a store is and how it is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The registry.
+    pub database: DatabaseUrl,
+    /// The folder that packages lie in.
+    pub storage: PathBuf,
+    /// What opening may do.
+    pub access: Access,
+    /// How much the store takes.
+    pub limits: Limits,
+    /// Who acts in what is done through this store.
+    pub origin: Origin,
+}
+
+impl StoreOptions {
+    /// The embedded default: everything in one folder, which is made if it is missing. The actor
+    /// is `embedded`.
+    ///
+    /// ```text
+    /// <folder>/registry.sqlite3     the registry
+    /// <folder>/packages/<id>/       one bag for each package
+    /// <folder>/staging/             uploads under way
+    /// <folder>/storage.json         the identity of this storage
+    /// ```
+    pub fn embedded(folder: impl AsRef<Path>) -> Self {
+        let folder = folder.as_ref();
+        Self {
+            database: DatabaseUrl::sqlite(folder.join("registry.sqlite3")),
+            storage: folder.to_path_buf(),
+            access: Access::Create,
+            limits: Limits::default(),
+            origin: Origin { actor: embedded(), request_id: None },
+        }
+    }
+
+    /// The same store with another access.
+    #[must_use]
+    pub const fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+}
+
+fn embedded() -> Actor {
+    Actor::parse("embedded").unwrap_or_else(|_| unreachable!("the name keeps the rule of names"))
+}
+
+/// Packages: their bytes in a storage, what was promised about them in a registry.
+///
+/// Cheap to clone and safe to share; any number of processes may have the same store open.
+/// Methods that change something record the store's [origin](Self::acting_as).
+#[derive(Debug, Clone)]
+pub struct ArtifactStore {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) origin: Origin,
+}
+
+/// What every clone of a store shares.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) registry: Registry,
+    pub(crate) storage: Storage,
+    pub(crate) limits: Limits,
+    pub(crate) boot_id: String,
+    /// Where uploads are claimed and recorded; `None` in a store that was opened to read.
+    pub(crate) ledger: Option<Ledger>,
+}
+
+impl ArtifactStore {
+    /// Opens the store that the options describe.
+    ///
+    /// # Errors
+    /// The registry or the storage cannot be opened, or they do not belong together.
+    pub async fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        let create = options.access == Access::Create;
+        let mode = if create { OpenMode::CreateAndMigrate } else { OpenMode::Existing };
+        let url = options.database.clone();
+        let registry = blocking(move || Registry::open(&url, mode)).await?;
+        let storage = Storage::open_local(&options.storage, create).await?;
+        let boot_id = clock::boot_id();
+
+        let location = Location { id: storage.id(), url: storage.url().to_owned() };
+        let read_only = options.access == Access::Read;
+        let opening = registry.clone();
+        let boot = boot_id.clone();
+        let writer = blocking(move || {
+            check_location(&opening, &location)?;
+            if read_only { Ok(None) } else { join(&opening, &location, &boot).map(Some) }
+        })
+        .await?;
+        let ledger = match writer {
+            Some(writer) => {
+                storage.enter(writer.0).await?;
+                Some(Ledger::start(registry.clone(), storage.clone(), writer, options.limits)?)
+            }
+            None => None,
+        };
+        let parts = Parts { registry, storage, limits: options.limits, boot_id, ledger };
+        Ok(Self { parts: Arc::new(parts), origin: options.origin.clone() })
+    }
+
+    /// The same store, acting for somebody else.
+    #[must_use]
+    pub fn acting_as(&self, origin: Origin) -> Self {
+        Self { parts: Arc::clone(&self.parts), origin }
+    }
+
+    /// Runs what blocks on a thread that may, with the parts of this store.
+    pub(crate) async fn run<T, E>(
+        &self,
+        f: impl FnOnce(&Parts) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        E: Into<StoreError> + Send + 'static,
+    {
+        let parts = Arc::clone(&self.parts);
+        blocking(move || f(&parts).map_err(Into::into)).await
+    }
+
+    pub(crate) fn ledger(&self) -> Result<&Ledger, StoreError> {
+        self.parts.ledger.as_ref().ok_or(StoreError::ReadOnly)
+    }
+}
+
+/// Runs what blocks on a thread that may.
+pub(crate) async fn blocking<T, E>(
+    f: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    E: Into<StoreError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(f).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(error) => Err(StoreError::Stopped(error.to_string())),
+    }
+}
+
+/// A registry that has packages somewhere else is not started on this storage: an empty mount
+/// point would look like a store whose bytes are all gone.
+fn check_location(registry: &Registry, location: &Location) -> Result<(), StoreError> {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone has one lifetime too few"
+    )]
+    let known = registry.read(|reader| reader.locations())?;
+    if known.is_empty() || known.iter().any(|known| known.id == location.id) {
+        return Ok(());
+    }
+    let known = known
+        .iter()
+        .map(|known| format!("{} at {}", known.id, known.url))
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(StoreError::ForeignStorage { known, url: location.url.clone() })
+}
+
+/// Registers this process as a writer, the storage's present place, and the classes of a new
+/// registry.
+fn join(registry: &Registry, location: &Location, boot_id: &str) -> Result<WriterId, StoreError> {
+    let now = clock::now();
+    registry.write(Durability::Synced, |writer| {
+        if writer.current_rules()?.is_empty() {
+            for (name, days, description) in SEEDED_CLASSES {
+                let class =
+                    RetentionClassName::parse(name).map_err(|error| RegistryError::Damaged {
+                        what: "seeded class",
+                        key: name.to_owned(),
+                        reason: error.to_string(),
+                    })?;
+                writer.insert_rule(&RetentionRule {
+                    class,
+                    version: 1,
+                    period: days.map_or(RetentionPeriod::Permanent, RetentionPeriod::Days),
+                    description: description.to_owned(),
+                    updated_at: now,
+                })?;
+            }
+        }
+        writer.record_location(location, now)?;
+        Ok::<_, StoreError>(writer.insert_writer(boot_id, now)?)
+    })
+}

@@ -1,0 +1,367 @@
+//! Uploads: bytes into storage, hashed on their way.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use artifact_domain::digest::Sha256Digest;
+use artifact_domain::event::AuditAction;
+use artifact_domain::id::ClaimId;
+use artifact_domain::media_type::MediaType;
+use artifact_domain::wire::{CheckFilesRequest, CheckFilesResponse};
+use artifact_domain::{FileRecord, LogicalPath, PackageId};
+use artifact_registry::Durability;
+use artifact_registry::events::NewAuditEvent;
+use artifact_registry::files::StoredFile;
+use artifact_registry::uploads::{ClaimRefusal, FinishRefusal, FinishedUpload, NewClaim};
+use artifact_storage::{ObjectFacts, ObjectKey, ObjectWriter, StorageError};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use serde_json::json;
+
+use crate::clock;
+use crate::digest::{Digester, Digests};
+use crate::error::StoreError;
+use crate::ledger::{Ledger, is_void};
+use crate::open::ArtifactStore;
+use crate::packages::{details, open_package};
+
+/// How often a long upload renews its claim: a quarter of the idle time, so that one lost step
+/// does not lose the claim.
+const RENEWALS_PER_IDLE_TIME: u32 = 4;
+
+/// What is said of a file before its bytes come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpload {
+    /// Its name in the package.
+    pub path: LogicalPath,
+    /// What it is; guessed from the name if absent.
+    pub media_type: Option<MediaType>,
+    /// Whether a file of this path may be there, to be replaced.
+    pub replace: bool,
+    /// The size that must arrive.
+    pub size: Option<u64>,
+    /// The SHA-256 that must arrive.
+    pub sha256: Option<Sha256Digest>,
+}
+
+impl NewUpload {
+    /// A new file about which nothing but its path is said.
+    pub const fn new(path: LogicalPath) -> Self {
+        Self { path, media_type: None, replace: false, size: None, sha256: None }
+    }
+}
+
+/// A claim that is given up when it is dropped before the file was recorded.
+struct HeldClaim<'a> {
+    ledger: &'a Ledger,
+    id: ClaimId,
+    done: bool,
+}
+
+impl Drop for HeldClaim<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.ledger.release(self.id);
+        }
+    }
+}
+
+fn guess(path: &LogicalPath) -> MediaType {
+    mime_guess::from_path(path.as_str())
+        .first_raw()
+        .and_then(|guess| MediaType::parse(guess).ok())
+        .unwrap_or_else(MediaType::octet_stream)
+}
+
+impl ArtifactStore {
+    /// Stores a file that is in memory.
+    pub async fn upload_bytes(
+        &self,
+        package: PackageId,
+        upload: NewUpload,
+        bytes: impl Into<Bytes>,
+    ) -> Result<FileRecord, StoreError> {
+        let bytes: Bytes = bytes.into();
+        let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+        self.upload(package, upload, body).await
+    }
+
+    /// Streams a file into storage. Chunks should be at most 1 MiB; a few of them are in memory
+    /// at a time. When this answers an error nothing is stored and the path is free again; a
+    /// future that is dropped has the same effect.
+    ///
+    /// # Errors
+    /// The package takes no files, the path is taken or in use, the bytes are not those that were
+    /// announced, the body fails or falls silent, or a limit is exceeded.
+    pub async fn upload<E>(
+        &self,
+        package: PackageId,
+        upload: NewUpload,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<FileRecord, StoreError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let ledger = self.ledger()?;
+        self.check_file_size(&upload.path, upload.size.unwrap_or(0))?;
+        let id = ClaimId::generate(clock::now());
+        let claim = NewClaim { id, package, path: upload.path.clone(), replace: upload.replace };
+        if let Err(refusal) = ledger.claim(claim).await? {
+            return Err(self.refused(package, &upload.path, refusal).await);
+        }
+        let mut held = HeldClaim { ledger, id, done: false };
+
+        let key = ObjectKey::payload(package, &upload.path);
+        let mut writer = self.parts.storage.write(&key).await?;
+        let digests = match self.receive(&held, &upload.path, body, &mut writer).await {
+            Ok(digests) => digests,
+            Err(error) => {
+                writer.abort().await;
+                return Err(error);
+            }
+        };
+        if let Err(error) = announced(&upload, &digests) {
+            writer.abort().await;
+            return Err(error);
+        }
+        if upload.replace {
+            self.take_out(package, &upload.path).await?;
+        }
+        let facts = self.publish(&held, &upload.path, &key, writer).await?;
+        let record = FileRecord {
+            media_type: upload.media_type.unwrap_or_else(|| guess(&upload.path)),
+            path: upload.path,
+            size: digests.size,
+            sha256: digests.sha256,
+            blake3: digests.blake3,
+            uploaded_at: clock::now(),
+        };
+        let file = StoredFile { record: record.clone(), etag: facts.etag };
+        let finished = FinishedUpload { claim: id, package, file };
+        let recorded = ledger.finish(finished, self.origin.clone()).await?;
+        held.done = recorded.is_ok();
+        match recorded {
+            Ok(()) => Ok(record),
+            Err(FinishRefusal::ClaimLost) => Err(StoreError::ClaimLost { path: record.path }),
+            Err(FinishRefusal::WrongStatus(status)) => {
+                let needed = "it took no more files when this upload was done";
+                Err(StoreError::WrongStatus { package, status, needed })
+            }
+            Err(FinishRefusal::TooManyBytes) => {
+                self.parts.storage.delete(&key).await?;
+                Err(StoreError::TooLarge {
+                    what: format!("a package, and so {package} with {}", record.path),
+                    limit: format!("{} bytes", self.parts.limits.package_bytes),
+                })
+            }
+        }
+    }
+
+    fn check_file_size(&self, path: &LogicalPath, size: u64) -> Result<(), StoreError> {
+        let limit = self.parts.limits.file_bytes;
+        if size <= limit {
+            return Ok(());
+        }
+        Err(StoreError::TooLarge {
+            what: format!("a file, and so {path}"),
+            limit: format!("{limit} bytes"),
+        })
+    }
+
+    /// Passes the body on to the storage and to both digests at once.
+    async fn receive<E>(
+        &self,
+        held: &HeldClaim<'_>,
+        path: &LogicalPath,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+        writer: &mut ObjectWriter,
+    ) -> Result<Digests, StoreError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let idle: Duration = self.parts.limits.upload_idle;
+        let mut body = std::pin::pin!(body);
+        let mut digester = Digester::new();
+        let mut renewed = Instant::now();
+        loop {
+            let chunk = match tokio::time::timeout(idle, body.next()).await {
+                Ok(Some(Ok(chunk))) => chunk,
+                Ok(Some(Err(error))) => {
+                    return Err(StoreError::Body { path: path.clone(), source: error.into() });
+                }
+                Ok(None) => return digester.finish().await,
+                Err(_) => {
+                    return Err(StoreError::Stalled {
+                        path: path.clone(),
+                        seconds: idle.as_secs(),
+                    });
+                }
+            };
+            self.check_file_size(path, digester.size() + chunk.len() as u64)?;
+            digester.update(&chunk).await?;
+            writer.write(chunk).await?;
+            if renewed.elapsed() > idle / RENEWALS_PER_IDLE_TIME {
+                if !held.ledger.renew(held.id).await? {
+                    return Err(StoreError::ClaimLost { path: path.clone() });
+                }
+                renewed = Instant::now();
+            }
+        }
+    }
+
+    /// Makes the bytes visible under their key. An object that is there already belongs to no
+    /// row: the claim was granted, so it is what a crash or a power loss left of an upload that
+    /// was never answered. It goes, if the claim is still ours.
+    async fn publish(
+        &self,
+        held: &HeldClaim<'_>,
+        path: &LogicalPath,
+        key: &ObjectKey,
+        mut writer: ObjectWriter,
+    ) -> Result<ObjectFacts, StoreError> {
+        match writer.publish().await {
+            Err(StorageError::AlreadyExists { .. }) => {}
+            done => return Ok(done?),
+        }
+        if !held.ledger.renew(held.id).await? {
+            return Err(StoreError::ClaimLost { path: path.clone() });
+        }
+        tracing::warn!(%key, "removing an object that no upload finished");
+        self.parts.storage.delete(key).await?;
+        Ok(writer.publish().await?)
+    }
+
+    async fn refused(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+        refusal: ClaimRefusal,
+    ) -> StoreError {
+        let path = path.clone();
+        match refusal {
+            ClaimRefusal::NoPackage => StoreError::NoPackage(package),
+            ClaimRefusal::WrongStatus(status) => {
+                // A deleted package says when and why.
+                let looked = self
+                    .run(move |parts| parts.registry.read(|reader| open_package(reader, package)))
+                    .await;
+                let needed = "files can only be stored before it is finalized or failed";
+                looked.err().unwrap_or(StoreError::WrongStatus { package, status, needed })
+            }
+            ClaimRefusal::Duplicate => StoreError::DuplicatePath { package, path },
+            ClaimRefusal::Conflict { other } => StoreError::PathConflict { path, other },
+            ClaimRefusal::InProgress => {
+                StoreError::UploadInProgress { package, path: path.to_string() }
+            }
+            ClaimRefusal::TooManyFiles => StoreError::TooLarge {
+                what: format!("a package, and so {package} with {path}"),
+                limit: format!("{} files", self.parts.limits.package_files),
+            },
+        }
+    }
+
+    /// Removes a file's row and then its bytes. Answers whether there was one.
+    async fn take_out(&self, package: PackageId, path: &LogicalPath) -> Result<bool, StoreError> {
+        let origin = self.origin.clone();
+        let gone = path.clone();
+        let removed = self
+            .run(move |parts| {
+                parts.registry.write(Durability::Relaxed, |writer| {
+                    open_package(writer, package)?;
+                    let now = clock::now();
+                    let Some(file) = writer.remove_file(package, &gone, now)? else {
+                        return Ok::<_, StoreError>(false);
+                    };
+                    let file = file.record;
+                    writer.append_audit(NewAuditEvent {
+                        at: now,
+                        origin: &origin,
+                        action: AuditAction::FileRemoved,
+                        package: Some(package),
+                        details: details(
+                            json!({"path": file.path, "size": file.size, "sha256": file.sha256}),
+                        ),
+                    })?;
+                    Ok(true)
+                })
+            })
+            .await?;
+        if removed {
+            self.parts.storage.delete(&ObjectKey::payload(package, path)).await?;
+        }
+        Ok(removed)
+    }
+
+    /// Takes a file out of a package that is not finalized, or clears what a cut-off upload left
+    /// of one.
+    pub async fn remove_file(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+    ) -> Result<(), StoreError> {
+        self.ledger()?;
+        let wanted = path.clone();
+        let cleared = self
+            .run(move |parts| {
+                parts.registry.write(Durability::Relaxed, |writer| {
+                    open_package(writer, package)?;
+                    Ok::<_, StoreError>(writer.release_void_claim(package, &wanted, &|claim| {
+                        is_void(&parts.storage, &parts.limits, claim)
+                    })?)
+                })
+            })
+            .await?;
+        if self.take_out(package, path).await? || cleared {
+            return Ok(());
+        }
+        Err(StoreError::NoFile { package, path: path.clone() })
+    }
+
+    /// Which of a client's files are stored already, with these sizes and digests.
+    pub async fn check_files(
+        &self,
+        package: PackageId,
+        request: CheckFilesRequest,
+    ) -> Result<CheckFilesResponse, StoreError> {
+        self.run(move |parts| {
+            parts.registry.read(|reader| {
+                reader.package(package)?.ok_or(StoreError::NoPackage(package))?;
+                let mut answer = CheckFilesResponse::default();
+                let mut stored = HashMap::new();
+                for asked in &request.files {
+                    if let Some(file) = reader.file(package, &asked.path)? {
+                        stored.insert(&asked.path, file.record);
+                    }
+                }
+                for asked in &request.files {
+                    let list = match stored.get(&asked.path) {
+                        None => &mut answer.missing,
+                        Some(file) if file.size == asked.size && file.sha256 == asked.sha256 => {
+                            &mut answer.present
+                        }
+                        Some(_) => &mut answer.different,
+                    };
+                    list.push(asked.path.clone());
+                }
+                Ok::<_, StoreError>(answer)
+            })
+        })
+        .await
+    }
+}
+
+/// Holds what arrived against what was announced.
+fn announced(upload: &NewUpload, digests: &Digests) -> Result<(), StoreError> {
+    let mismatch = |digest, expected: String, actual: String| {
+        Err(StoreError::Mismatch { what: upload.path.to_string(), digest, expected, actual })
+    };
+    match (upload.size, upload.sha256) {
+        (Some(size), _) if size != digests.size => {
+            mismatch("size", size.to_string(), digests.size.to_string())
+        }
+        (_, Some(sha256)) if sha256 != digests.sha256 => {
+            mismatch("SHA-256", sha256.to_string(), digests.sha256.to_string())
+        }
+        _ => Ok(()),
+    }
+}
