@@ -243,3 +243,37 @@ fn unpack(
 ) -> Result<StorageError, Box<dyn Error + Send + Sync>> {
     source.downcast::<StorageError>().map(|error| *error)
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_becomes_what_it_means() {
+        let of = |errno: Errno| StorageError::io("write", "/srv/x", errno);
+        for full in [Errno::NOSPC, Errno::DQUOT] {
+            assert!(matches!(of(full), StorageError::OutOfSpace { .. }));
+        }
+        for refused in [Errno::ROFS, Errno::ACCESS, Errno::PERM] {
+            assert!(matches!(of(refused), StorageError::ReadOnly { .. }));
+        }
+        assert!(matches!(of(Errno::IO), StorageError::Unavailable { .. }));
+        assert!(of(Errno::NOSPC).to_string().starts_with("write /srv/x: no space is left"));
+    }
+
+    #[test]
+    fn an_error_travels_through_the_trait_unchanged() {
+        for error in [
+            StorageError::NotFound { operation: "read", key: "k".to_owned() },
+            StorageError::AlreadyExists { key: "k".to_owned() },
+            StorageError::Symlink { operation: "read", path: "k".to_owned() },
+            StorageError::io("write", "k", Errno::NOSPC),
+        ] {
+            let (text, kind) = (error.to_string(), std::mem::discriminant(&error));
+            let back = StorageError::from_object_store("other", "x", error.into_object_store());
+            assert_eq!((back.to_string(), std::mem::discriminant(&back)), (text, kind));
+        }
+    }
+}

@@ -9,7 +9,8 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `key` | [`ObjectKey`] and [`TagFile`]: the only way to name an object |
-//! | `storage` | [`Storage`], the facade, and [`ObjectFacts`], what is known of an object |
+//! | `storage` | [`Storage`], the facade |
+//! | `facts` | [`ObjectFacts`], what is known of an object, and other plain values |
 //! | `writer`, `reader` | [`ObjectWriter`] and [`ObjectReader`]: bytes in and out, streamed |
 //! | `error` | [`StorageError`], the one error of this crate |
 //! | `marker` | `storage.json`, which gives a storage its identity |
@@ -47,6 +48,7 @@
 compile_error!("artifact-storage needs the *at() calls and file locks of a Unix system");
 
 mod error;
+mod facts;
 mod key;
 mod local;
 mod marker;
@@ -55,7 +57,8 @@ mod storage;
 mod writer;
 
 pub use error::StorageError;
+pub use facts::{Health, Liveness, ObjectFacts, PutMode};
 pub use key::{ObjectKey, TagFile};
 pub use reader::ObjectReader;
-pub use storage::{Health, Liveness, ObjectFacts, PutMode, Storage};
+pub use storage::Storage;
 pub use writer::ObjectWriter;

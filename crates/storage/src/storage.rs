@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use artifact_domain::id::StorageId;
 use artifact_domain::{PackageId, bag};
@@ -14,7 +14,9 @@ use futures::stream::BoxStream;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use crate::local::{self, Folder, LocalFolder};
-use crate::{ObjectKey, ObjectReader, ObjectWriter, StorageError, key};
+use crate::{
+    Health, Liveness, ObjectFacts, ObjectKey, ObjectReader, ObjectWriter, PutMode, StorageError,
+};
 
 /// One storage, opened. A clone is another handle of the same and costs nothing.
 #[derive(Clone)]
@@ -32,52 +34,6 @@ struct Shared {
 /// What the trait `ObjectStore` has no words for: writers, durability, the folders of packages.
 enum Backend {
     Local(Arc<Folder>),
-}
-
-/// What the storage itself knows of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectFacts {
-    /// Its key, `packages/<package id>/...`.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// A token that changes whenever the object's bytes are written again, if the backend has
-    /// one. On a local folder it is `<inode>-<mtime in ns>-<size>` in hexadecimal.
-    pub etag: Option<String>,
-}
-
-impl ObjectFacts {
-    /// The logical path, if this is a payload file of `package`.
-    pub fn payload_path(&self, package: PackageId) -> Option<&str> {
-        key::payload_path(&self.key, package)
-    }
-}
-
-/// What [`Storage::put`] does when the key is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PutMode {
-    /// Nothing: it is [`StorageError::AlreadyExists`].
-    Create,
-    /// Replaces the object. A reader sees the old bytes or the new ones, never a mixture.
-    Overwrite,
-}
-
-/// Whether a writer may still be writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Liveness {
-    /// It is.
-    Alive,
-    /// It is gone, and what it staged will never be published.
-    Dead,
-    /// The backend cannot say; wait until it would have timed out.
-    Unknown,
-}
-
-/// What a probe of the storage found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// The time that it took to write, read and delete one small object.
-    pub latency: Duration,
 }
 
 impl Storage {

@@ -9,7 +9,7 @@
 //! | `folder` | [`Folder`], what the operations share, and how it is opened |
 //! | `store` | [`LocalFolder`], the trait: each method is one task on a blocking thread |
 //! | `dir` | the root and how a key is reached from it without following symlinks |
-//! | `staging` | writers, their locks and what they have not published yet |
+//! | `staging`, `lock` | writers, what they have not published yet, and how they prove to live |
 //! | `identity` | the marker, made once |
 //! | `put`, `multipart`, `aligned` | writing: whole, or in parts past the page cache |
 //! | `read`, `list`, `delete` | what their names say |
@@ -23,6 +23,7 @@ mod facts;
 mod folder;
 mod identity;
 mod list;
+mod lock;
 mod multipart;
 mod put;
 mod read;

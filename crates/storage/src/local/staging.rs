@@ -7,16 +7,15 @@
 use std::fs::{File, TryLockError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::sleep;
-use std::time::Duration;
 
 use object_store::path::Path;
 use rustix::fd::{AsFd as _, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, fsync, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fsync, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::Folder;
 use super::dir::Root;
+use super::lock::{LOCK_SUFFIX, lock_name, take_lock, try_lock};
 use crate::{Liveness, StorageError};
 
 /// Where writers stage, below the root.
@@ -25,11 +24,6 @@ pub(super) const STAGING: &str = "staging";
 pub(super) const MARKER_SUFFIX: &str = ".marker";
 /// The mode of every file, before the process's umask.
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
-
-const LOCK_SUFFIX: &str = ".lock";
-/// A lock of our own number may be held for a moment by somebody who asks whether we live.
-const LOCK_ATTEMPTS: u32 = 100;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The writer that this process is, once it has entered.
 #[derive(Debug, Default)]
@@ -170,48 +164,6 @@ impl Drop for Staged {
         if !self.published {
             let _ = unlinkat(&self.writer.folder, &self.name, AtFlags::empty());
         }
-    }
-}
-
-fn lock_name(number: i64) -> String {
-    format!("{number}{LOCK_SUFFIX}")
-}
-
-/// Takes the lock of `number` and makes sure that it is the file of that name: somebody who took
-/// it for a dead writer's may have removed it between our opening and our locking.
-fn take_lock(root: &Root, staging: &OwnedFd, number: i64) -> Result<File, StorageError> {
-    let name = lock_name(number);
-    let relative = format!("{STAGING}/{name}");
-    for attempt in 0..LOCK_ATTEMPTS {
-        if attempt > 0 {
-            sleep(LOCK_PAUSE);
-        }
-        match try_lock(staging, &name) {
-            Ok(Some(lock)) => return Ok(lock),
-            Ok(None) => {}
-            Err(error) => return Err(root.explain("enter", &relative, error)),
-        }
-    }
-    Err(StorageError::WriterTaken { writer: number, path: root.shown(&relative) })
-}
-
-/// The locked file of this name, which is made if it is missing; `None` if it is locked, or was
-/// removed before it could be.
-fn try_lock(staging: &OwnedFd, name: &str) -> Result<Option<File>, Errno> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let lock = File::from(openat(staging, name, flags | OFlags::NONBLOCK, FILE_MODE)?);
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => {
-            return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
-        }
-    }
-    let held = fstat(&lock)?;
-    match statat(staging, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(named) if (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino) => Ok(Some(lock)),
-        Ok(_) | Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
