@@ -1,0 +1,151 @@
+//! What an ingest needs of a store.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+
+use artifact_domain::filter::PageLimit;
+use artifact_domain::wire::{CreatePackage, ErrorCode, FinalizePackage, Page, Summary};
+use artifact_domain::{FileRecord, LogicalPath, PackageId};
+use artifact_store::{ArtifactStore, ByteStream, NewUpload, StoreError};
+use bytes::Bytes;
+use futures::Stream;
+
+/// A store that packages are ingested into and read from, in this process or behind HTTP.
+pub trait Destination: Clone + Send + Sync + 'static {
+    /// Announces a package and answers its id. If the producer has the external id already, the
+    /// error has the code `package-exists` and names the package.
+    fn create(
+        &self,
+        request: CreatePackage,
+    ) -> impl Future<Output = Result<PackageId, DestinationError>> + Send;
+
+    /// What is known of a package.
+    fn summary(
+        &self,
+        package: PackageId,
+    ) -> impl Future<Output = Result<Summary, DestinationError>> + Send;
+
+    /// One page of a package's files, ordered by path.
+    fn files(
+        &self,
+        package: PackageId,
+        cursor: Option<String>,
+    ) -> impl Future<Output = Result<Page<FileRecord>, DestinationError>> + Send;
+
+    /// Stores a file.
+    fn upload<E>(
+        &self,
+        package: PackageId,
+        upload: NewUpload,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> impl Future<Output = Result<FileRecord, DestinationError>> + Send
+    where
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static;
+
+    /// Takes a file out of an open package.
+    fn remove(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+    ) -> impl Future<Output = Result<(), DestinationError>> + Send;
+
+    /// Seals a package.
+    fn finalize(
+        &self,
+        package: PackageId,
+        sent: FinalizePackage,
+    ) -> impl Future<Output = Result<(), DestinationError>> + Send;
+
+    /// The bytes of a file.
+    fn read(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+    ) -> impl Future<Output = Result<ByteStream, DestinationError>> + Send;
+}
+
+/// Why a store refused or failed something.
+#[derive(Debug)]
+pub struct DestinationError {
+    /// What went wrong, for programs.
+    pub code: ErrorCode,
+    /// The package that is in the way, with `package-exists`.
+    pub package: Option<PackageId>,
+    /// What went wrong, for people.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for DestinationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.source, f)
+    }
+}
+
+impl Error for DestinationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}
+
+impl From<StoreError> for DestinationError {
+    fn from(error: StoreError) -> Self {
+        let package = match &error {
+            StoreError::PackageExists { package, .. } => Some(*package),
+            _ => None,
+        };
+        Self { code: error.code(), package, source: Box::new(error) }
+    }
+}
+
+impl Destination for ArtifactStore {
+    async fn create(&self, request: CreatePackage) -> Result<PackageId, DestinationError> {
+        Ok(self.create_package(request).await?.id)
+    }
+
+    async fn summary(&self, package: PackageId) -> Result<Summary, DestinationError> {
+        Ok(Self::summary(self, package).await?)
+    }
+
+    async fn files(
+        &self,
+        package: PackageId,
+        cursor: Option<String>,
+    ) -> Result<Page<FileRecord>, DestinationError> {
+        let limit = PageLimit::new(PageLimit::MAX.into()).unwrap_or_default();
+        Ok(Self::files(self, package, None, cursor, limit).await?)
+    }
+
+    async fn upload<E>(
+        &self,
+        package: PackageId,
+        upload: NewUpload,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Result<FileRecord, DestinationError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        Ok(Self::upload(self, package, upload, body).await?)
+    }
+
+    async fn remove(&self, package: PackageId, path: &LogicalPath) -> Result<(), DestinationError> {
+        Ok(self.remove_file(package, path).await?)
+    }
+
+    async fn finalize(
+        &self,
+        package: PackageId,
+        sent: FinalizePackage,
+    ) -> Result<(), DestinationError> {
+        Self::finalize(self, package, sent).await?;
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+    ) -> Result<ByteStream, DestinationError> {
+        Ok(self.read_file(package, path, None).await?.1)
+    }
+}

@@ -1,0 +1,36 @@
+//! Producers' directories become packages.
+//!
+//! # What this room is for
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`walk`] | which files of a directory are taken, and what is left out and why |
+//! | [`source`] | reading a file that must not change meanwhile |
+//! | [`destination`] | what an ingest needs of a store, embedded or behind HTTP |
+//! | [`ingest`] | create or resume, upload in parallel, finalize |
+//! | [`compare`] | a directory against the files of a package |
+//! | [`download`] | a package back into a directory, verified as it arrives |
+//! | [`guide_board`] | reading the run directories of the first producer |
+//!
+//! An ingest is idempotent: the same directory again is the same package, an unfinished package
+//! is completed, and a directory that differs from its package changes nothing.
+//!
+//! # What it may not know
+//!
+//! Command lines, terminals, HTTP, databases, storage. Progress is reported to a [`Progress`];
+//! whoever draws it decides how.
+
+pub mod compare;
+pub mod destination;
+pub mod download;
+pub mod guide_board;
+pub mod ingest;
+pub mod source;
+pub mod walk;
+
+mod progress;
+
+pub use destination::{Destination, DestinationError};
+pub use ingest::{IngestError, IngestOptions, ingest};
+pub use progress::{NoProgress, Progress};
+pub use walk::{Selection, Walk, WalkError, walk};
