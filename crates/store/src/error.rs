@@ -306,6 +306,15 @@ fn list(problems: &[FileProblem]) -> String {
 }
 
 impl StoreError {
+    /// Whether there is no store at all where one was to be opened.
+    pub const fn is_missing_store(&self) -> bool {
+        matches!(
+            self,
+            Self::Registry(RegistryError::Missing { .. })
+                | Self::Storage(StorageError::NotAStorage { .. })
+        )
+    }
+
     /// What went wrong, for programs. There is no wildcard: a new error has to decide.
     pub const fn code(&self) -> ErrorCode {
         match self {

@@ -1,0 +1,292 @@
+//! The commands.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use artifact_domain::label::Labels;
+use artifact_domain::metadata::Metadata;
+use artifact_domain::name::{
+    ExternalId, Kind, LabelKey, LabelValue, Producer, RetentionClassName, Title,
+};
+use artifact_domain::wire::CreatePackage;
+use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
+use artifact_ingestion::download::download;
+use artifact_ingestion::guide_board::{ReadOptions, RunReading, read_run};
+use artifact_ingestion::{IngestError, IngestOptions, Progress, Selection, Walk, ingest, walk};
+use artifact_store::{Access, ArtifactStore, StoreOptions};
+use clap::Parser as _;
+use serde_json::json;
+
+use crate::args::{Cli, Command, Common, Directory, GuideBoard, Ingest};
+use crate::bars::Bars;
+use crate::exit;
+use crate::failure::Failure;
+use crate::output::{self, Format, say};
+
+/// Runs the command line and answers what the process ends with.
+pub(crate) fn execute() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap prints each where it belongs.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let ran = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(exit::UNEXPECTED, format!("failed to start: {error}")))
+        .and_then(|runtime| runtime.block_on(interruptible(run(cli))));
+    match ran {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(failure) => {
+            say(format!("error: {failure}"));
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+/// Runs until it is done or the user interrupts. What is dropped then gives its uploads up; what
+/// was stored stays for the next run.
+async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::select! {
+        done = work => done,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
+            exit::INTERRUPTED,
+            "interrupted: an unfinished package stays as it is, and ingesting the same run again resumes it",
+        )),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let common = cli.common;
+    if let Some(server) = &common.server {
+        let message = format!(
+            "this version works on the embedded store alone and cannot talk to {server}: unset --server and ARTIFACT_STORE_SERVER"
+        );
+        return Err(Failure::new(exit::USAGE, message));
+    }
+    match cli.command {
+        Command::GuideBoard(command) => guide_board(command, &common).await,
+        Command::Directory(command) => directory(command, &common).await,
+        Command::Show { package_id } => {
+            let store = open(&common, Access::Read).await?;
+            output::package(&store.summary(package_id).await?, format(&common))
+        }
+        Command::Download { package_id, folder } => {
+            fetch(package_id, folder.as_deref(), &common).await
+        }
+        Command::Verify { package_id } => verify(package_id, &common).await,
+    }
+}
+
+const fn format(common: &Common) -> Format {
+    match (common.json, common.quiet) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Quiet,
+        _ => Format::Text,
+    }
+}
+
+async fn open(common: &Common, access: Access) -> Result<ArtifactStore, Failure> {
+    let options = StoreOptions::embedded(&common.data_dir).with_access(access);
+    Ok(ArtifactStore::open(&options).await?)
+}
+
+fn selection(ingest: &Ingest) -> Selection {
+    Selection {
+        include: ingest.include.clone(),
+        exclude: ingest.exclude.clone(),
+        hidden: ingest.hidden,
+    }
+}
+
+/// A value that an adapter read from a run, as the type that the store wants.
+fn read_as<T, E: std::fmt::Display>(parsed: Result<T, E>, from: &Path) -> Result<T, Failure> {
+    parsed.map_err(|error| Failure::new(exit::NOT_A_RUN, format!("{}: {error}", from.display())))
+}
+
+/// The labels of an adapter and those of the command line, which win.
+fn labels(
+    read: Vec<(LabelKey, LabelValue)>,
+    given: &[(LabelKey, LabelValue)],
+) -> Result<Labels, Failure> {
+    let pairs: BTreeMap<_, _> = read.into_iter().chain(given.iter().cloned()).collect();
+    Labels::new(pairs).map_err(|error| Failure::new(exit::USAGE, error.to_string()))
+}
+
+async fn guide_board(command: GuideBoard, common: &Common) -> Result<(), Failure> {
+    let GuideBoard { directory, lenient, ingest } = command;
+    let read_from = directory.clone();
+    let read = tokio::task::spawn_blocking(move || read_run(&read_from, &ReadOptions { lenient }));
+    let reading =
+        read.await.map_err(|error| Failure::new(exit::UNEXPECTED, error.to_string()))??;
+    for warning in &reading.warnings {
+        say(format!("warning: {warning}"));
+    }
+    let walk = walk(&directory, &selection(&ingest))?;
+    let expected = expected(&reading, &walk)?;
+    let request = guide_board_request(reading, &directory, &ingest)?;
+    send(walk, request, &ingest, expected, common).await
+}
+
+/// The digests of the files that the reading relies on. What is said of a run must be in its
+/// package, byte for byte.
+fn expected(
+    reading: &RunReading,
+    walk: &Walk,
+) -> Result<HashMap<LogicalPath, Sha256Digest>, Failure> {
+    let mut expected = HashMap::new();
+    for file in &reading.read_files {
+        let path = read_as(LogicalPath::parse(file.path.clone()), &walk.directory)?;
+        if !walk.files.iter().any(|walked| walked.path == path) {
+            let message = format!(
+                "{path} belongs to the run, but the options leave it out: change --include, --exclude or --hidden"
+            );
+            return Err(Failure::new(exit::NOT_A_RUN, message));
+        }
+        expected.insert(path, Sha256Digest::from_bytes(file.sha256));
+    }
+    Ok(expected)
+}
+
+fn guide_board_request(
+    reading: RunReading,
+    directory: &Path,
+    ingest: &Ingest,
+) -> Result<CreatePackage, Failure> {
+    let known = |text: &str| text.to_owned();
+    let title = match (&ingest.title, &reading.assessment_profile, &reading.target_profile) {
+        (Some(title), _, _) => Some(title.clone()),
+        (None, Some(assessment), Some(target)) => {
+            let title: String = format!("{assessment} on {target}").chars().take(256).collect();
+            Some(read_as(Title::parse(title), directory)?)
+        }
+        _ => None,
+    };
+    let mut read_labels = Vec::new();
+    for (key, value) in [
+        ("target-profile", &reading.target_profile),
+        ("assessment-profile", &reading.assessment_profile),
+    ] {
+        if let Some(value) = value {
+            let key = read_as(LabelKey::parse(key), directory)?;
+            read_labels.push((key, read_as(LabelValue::parse(value.clone()), directory)?));
+        }
+    }
+    let proposed = reading.retention_class.map(RetentionClassName::parse);
+    let retention_class = match (&ingest.retention_class, proposed) {
+        (Some(given), _) => Some(given.clone()),
+        (None, proposed) => {
+            read_as(proposed.transpose(), &directory.join("retention-summary.json"))?
+        }
+    };
+    Ok(CreatePackage {
+        producer: read_as(Producer::parse(known("guide-board")), directory)?,
+        kind: Some(read_as(Kind::parse(known("guide-board-run")), directory)?),
+        external_id: read_as(
+            reading.run_id.map(ExternalId::parse).transpose(),
+            &directory.join("run.json"),
+        )?,
+        title,
+        retention_class,
+        labels: labels(read_labels, &ingest.labels)?,
+        metadata: read_as(Metadata::new(reading.metadata), directory)?,
+    })
+}
+
+async fn directory(command: Directory, common: &Common) -> Result<(), Failure> {
+    let Directory { directory, producer, kind, external_id, ingest } = command;
+    let walk = walk(&directory, &selection(&ingest))?;
+    let request = CreatePackage {
+        producer,
+        kind,
+        external_id,
+        title: ingest.title.clone(),
+        retention_class: ingest.retention_class.clone(),
+        labels: labels(Vec::new(), &ingest.labels)?,
+        metadata: Metadata::default(),
+    };
+    send(walk, request, &ingest, HashMap::new(), common).await
+}
+
+async fn send(
+    walk: Walk,
+    request: CreatePackage,
+    options: &Ingest,
+    expected: HashMap<LogicalPath, Sha256Digest>,
+    common: &Common,
+) -> Result<(), Failure> {
+    output::left_out(&walk);
+    if options.dry_run {
+        return output::plan(&walk, &request, format(common));
+    }
+    // Before the store is opened: an empty directory makes none.
+    if walk.files.is_empty() {
+        return Err(IngestError::nothing(&walk).into());
+    }
+    let options = IngestOptions {
+        concurrency: options.concurrency.into(),
+        replace: options.replace,
+        expected,
+    };
+    let progress: Arc<dyn Progress> = Arc::new(Bars::new(common.quiet));
+    let store = open(common, Access::Create).await?;
+    let report = ingest(&store, &walk, request, &options, &progress).await?;
+    output::ingested(&report, format(common))
+}
+
+async fn fetch(id: PackageId, folder: Option<&Path>, common: &Common) -> Result<(), Failure> {
+    let store = open(common, Access::Read).await?;
+    let named = std::path::PathBuf::from(id.to_string());
+    let folder = folder.unwrap_or(&named);
+    let downloaded = download(&store, id, folder, &Bars::new(common.quiet)).await?;
+    match format(common) {
+        Format::Json => output::print(&output::json_line(&json!({
+            "package_id": id,
+            "folder": folder.to_string_lossy(),
+            "file_count": downloaded.files,
+            "total_bytes": downloaded.bytes,
+        }))?),
+        Format::Quiet => output::print(&format!("{id}\n")),
+        Format::Text => output::print(&format!(
+            "{} files, {} bytes of package {id} are in {}, each with its recorded SHA-256\n",
+            downloaded.files,
+            downloaded.bytes,
+            folder.display()
+        )),
+    }
+}
+
+async fn verify(id: PackageId, common: &Common) -> Result<(), Failure> {
+    let store = open(common, Access::Read).await?;
+    let summary = store.summary(id).await?;
+    let bars = Bars::new(common.quiet);
+    bars.begin("verifying", summary.file_count, summary.total_bytes);
+    let found = store.verify(id, |bytes| bars.bytes(bytes)).await?;
+    bars.end();
+    match format(common) {
+        Format::Json => output::print(&output::json_line(&found)?)?,
+        Format::Quiet => output::print(&format!("{id}\n"))?,
+        Format::Text => {
+            let (files, bytes) = (found.files_checked, found.bytes_checked);
+            let state = if found.problems.is_empty() { "whole" } else { "DAMAGED" };
+            output::print(&format!(
+                "package {id} is {state}: {files} files, {bytes} bytes read and hashed\n"
+            ))?;
+        }
+    }
+    if found.problems.is_empty() {
+        return Ok(());
+    }
+    let listed: String = found.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    let count = found.problems.len();
+    Err(Failure::new(
+        exit::INTEGRITY,
+        format!("package {id} is not as it was promised, {count} problems:{listed}"),
+    ))
+}
