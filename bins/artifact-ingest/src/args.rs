@@ -78,7 +78,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct GuideBoard {
     /// The run directory
-    pub(crate) directory: PathBuf,
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) source: PathBuf,
 
     /// Record missing values as null and missing reports as warnings
     #[arg(long)]
@@ -91,7 +92,8 @@ pub(crate) struct GuideBoard {
 #[derive(Debug, Args)]
 pub(crate) struct Directory {
     /// The directory
-    pub(crate) directory: PathBuf,
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) source: PathBuf,
 
     /// Who made the evidence: a-z, 0-9, '.', '_', '-'
     #[arg(long)]
@@ -137,7 +139,7 @@ pub(crate) struct Ingest {
     pub(crate) hidden: bool,
 
     /// Files that are on their way at once
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: u16,
 
     /// Make an unfinished package like the directory where they differ

@@ -120,7 +120,7 @@ fn labels(
 }
 
 async fn guide_board(command: GuideBoard, common: &Common) -> Result<(), Failure> {
-    let GuideBoard { directory, lenient, ingest } = command;
+    let GuideBoard { source: directory, lenient, ingest } = command;
     let read_from = directory.clone();
     let read = tokio::task::spawn_blocking(move || read_run(&read_from, &ReadOptions { lenient }));
     let reading =
@@ -200,8 +200,8 @@ fn guide_board_request(
 }
 
 async fn directory(command: Directory, common: &Common) -> Result<(), Failure> {
-    let Directory { directory, producer, kind, external_id, ingest } = command;
-    let walk = walk(&directory, &selection(&ingest))?;
+    let Directory { source, producer, kind, external_id, ingest } = command;
+    let walk = walk(&source, &selection(&ingest))?;
     let request = CreatePackage {
         producer,
         kind,
@@ -283,7 +283,8 @@ async fn verify(id: PackageId, common: &Common) -> Result<(), Failure> {
     if found.problems.is_empty() {
         return Ok(());
     }
-    let listed: String = found.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    let listed =
+        found.problems.iter().fold(String::new(), |text, problem| text + &format!("\n  {problem}"));
     let count = found.problems.len();
     Err(Failure::new(
         exit::INTEGRITY,

@@ -7,7 +7,7 @@ use std::future::Future;
 use artifact_domain::filter::PageLimit;
 use artifact_domain::wire::{CreatePackage, ErrorCode, FinalizePackage, Page, Summary};
 use artifact_domain::{FileRecord, LogicalPath, PackageId};
-use artifact_store::{ArtifactStore, ByteStream, NewUpload, StoreError};
+use artifact_store::{ArtifactStore, ByteStream, NewUpload, SmallFile, StoreError};
 use bytes::Bytes;
 use futures::Stream;
 
@@ -42,6 +42,13 @@ pub trait Destination: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<FileRecord, DestinationError>> + Send
     where
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static;
+
+    /// Stores several new small files, each with an answer of its own, in order.
+    fn upload_batch(
+        &self,
+        package: PackageId,
+        files: Vec<SmallFile>,
+    ) -> impl Future<Output = Result<Vec<Result<FileRecord, DestinationError>>, DestinationError>> + Send;
 
     /// Takes a file out of an open package.
     fn remove(
@@ -126,6 +133,15 @@ impl Destination for ArtifactStore {
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     {
         Ok(Self::upload(self, package, upload, body).await?)
+    }
+
+    async fn upload_batch(
+        &self,
+        package: PackageId,
+        files: Vec<SmallFile>,
+    ) -> Result<Vec<Result<FileRecord, DestinationError>>, DestinationError> {
+        let answers = Self::upload_batch(self, package, files).await?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(DestinationError::from)).collect())
     }
 
     async fn remove(&self, package: PackageId, path: &LogicalPath) -> Result<(), DestinationError> {

@@ -8,7 +8,7 @@ use artifact_domain::wire::{
     CreatePackage, ErrorCode, FinalizePackage, IngestReport, Outcome, Summary,
 };
 use artifact_domain::{LogicalPath, PackageId, PackageStatus, Sha256Digest};
-use artifact_store::NewUpload;
+use artifact_store::{NewUpload, SmallFile};
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -22,6 +22,16 @@ use crate::walk::{Walk, WalkedFile};
 /// Files of more than one chunk that are sent at once. Each holds several MiB and keeps two cores
 /// busy by itself; more of them would only use memory.
 const LARGE_LANES: usize = 2;
+
+/// Files of at most so many bytes go in batches: opening, claiming and recording them costs more
+/// than their bytes.
+const SMALL_FILE: u64 = 64 * 1024;
+
+/// The most files of one batch.
+const BATCH_FILES: usize = 128;
+
+/// The most bytes of one batch.
+const BATCH_BYTES: u64 = 1 << 20;
 
 /// How an ingest is done.
 #[derive(Debug, Clone)]
@@ -37,7 +47,7 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { concurrency: 16, replace: false, expected: HashMap::new() }
+        Self { concurrency: 8, replace: false, expected: HashMap::new() }
     }
 }
 
@@ -240,32 +250,76 @@ async fn resume<D: Destination>(
     Ok(Resumption::Send(comparison.missing.into_iter().chain(comparison.different).collect()))
 }
 
+/// What one lane does at a time.
+enum Work {
+    /// A file that is streamed.
+    Stream(WalkedFile),
+    /// Small files that go together.
+    Batch(Vec<WalkedFile>),
+}
+
+/// Divides files: the longest first, so that none of them is left alone at the end, then the
+/// small ones in batches, in the order of their folders.
+fn divide(files: Vec<WalkedFile>) -> (Vec<Work>, Vec<Work>) {
+    let (mut long, small): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| file.size() > SMALL_FILE);
+    long.sort_by_key(|file| std::cmp::Reverse(file.size()));
+    let mut batches = Vec::new();
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for file in small {
+        if batch.len() == BATCH_FILES || bytes + file.size() > BATCH_BYTES {
+            batches.push(Work::Batch(std::mem::take(&mut batch)));
+            bytes = 0;
+        }
+        bytes += file.size();
+        batch.push(file);
+    }
+    if !batch.is_empty() {
+        batches.push(Work::Batch(batch));
+    }
+    (long.into_iter().map(Work::Stream).collect(), batches)
+}
+
 /// What the lanes of an upload share.
 struct Shared<D> {
     destination: D,
     package: PackageId,
-    files: Mutex<std::vec::IntoIter<WalkedFile>>,
+    work: Mutex<std::vec::IntoIter<Work>>,
     failed: Mutex<Vec<FailedFile>>,
     large: Semaphore,
     expected: HashMap<LogicalPath, Sha256Digest>,
     progress: Arc<dyn Progress>,
 }
 
+impl<D> Shared<D> {
+    fn failed(&self, path: LogicalPath, error: SourceError) {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(FailedFile { path, error });
+    }
+
+    fn announce(&self, file: &WalkedFile) -> NewUpload {
+        NewUpload {
+            size: Some(file.size()),
+            sha256: self.expected.get(&file.path).copied(),
+            ..NewUpload::new(file.path.clone())
+        }
+    }
+}
+
 async fn upload_all<D: Destination>(
     destination: &D,
     package: PackageId,
-    mut files: Vec<WalkedFile>,
+    files: Vec<WalkedFile>,
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), IngestError> {
     progress.begin("storing", files.len() as u64, files.iter().map(WalkedFile::size).sum());
-    // The longest first, so that none of them is left alone at the end.
-    files.sort_by_key(|file| std::cmp::Reverse(file.size() / (8 * CHUNK as u64)));
-    let lanes = options.concurrency.clamp(1, files.len().max(1));
+    let (mut work, batches) = divide(files);
+    work.extend(batches);
+    let lanes = options.concurrency.clamp(1, work.len().max(1));
     let shared = Arc::new(Shared {
         destination: destination.clone(),
         package,
-        files: Mutex::new(files.into_iter()),
+        work: Mutex::new(work.into_iter()),
         failed: Mutex::default(),
         large: Semaphore::new(LARGE_LANES),
         expected: options.expected.clone(),
@@ -296,26 +350,30 @@ async fn upload_all<D: Destination>(
     Err(IngestError::Files { package, files: failed })
 }
 
-/// Sends one file after the other until there is none. A file that cannot be read does not keep
-/// the others from being stored.
+/// Takes one piece of work after the other until there is none. A file that cannot be read does
+/// not keep the others from being stored.
 async fn lane<D: Destination>(shared: Arc<Shared<D>>) -> Result<(), DestinationError> {
     loop {
-        let next = shared.files.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let Some(file) = next else { return Ok(()) };
-        let _turn =
-            if file.size() > CHUNK as u64 { shared.large.acquire().await.ok() } else { None };
-        if let Err(error) = send(&shared, &file).await? {
-            let failed = FailedFile { path: file.path, error };
-            shared.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failed);
+        let next = shared.work.lock().unwrap_or_else(PoisonError::into_inner).next();
+        match next {
+            None => return Ok(()),
+            Some(Work::Stream(file)) => {
+                let _turn = if file.size() > CHUNK as u64 {
+                    shared.large.acquire().await.ok()
+                } else {
+                    None
+                };
+                send(&shared, &file).await?;
+            }
+            Some(Work::Batch(files)) => send_batch(&shared, files).await?,
         }
-        shared.progress.file();
     }
 }
 
 async fn send<D: Destination>(
     shared: &Shared<D>,
     file: &WalkedFile,
-) -> Result<Result<(), SourceError>, DestinationError> {
+) -> Result<(), DestinationError> {
     let problem: Arc<Mutex<Option<SourceError>>> = Arc::default();
     let noted = Arc::clone(&problem);
     let progress = Arc::clone(&shared.progress);
@@ -323,21 +381,51 @@ async fn send<D: Destination>(
         Ok(bytes) => progress.bytes(bytes.len() as u64),
         Err(error) => *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone()),
     });
-    let upload = NewUpload {
-        size: Some(file.size()),
-        sha256: shared.expected.get(&file.path).copied(),
-        ..NewUpload::new(file.path.clone())
-    };
-    let stored = shared.destination.upload(shared.package, upload, body).await;
+    let stored = shared.destination.upload(shared.package, shared.announce(file), body).await;
     // What is wrong with the file says more than what the store made of it.
-    if let Some(problem) = problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Ok(Err(problem));
+    match problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(problem) => shared.failed(file.path.clone(), problem),
+        None => settle(shared, &file.path, stored.map(|_| ()))?,
     }
+    shared.progress.file();
+    Ok(())
+}
+
+async fn send_batch<D: Destination>(
+    shared: &Shared<D>,
+    files: Vec<WalkedFile>,
+) -> Result<(), DestinationError> {
+    let mut batch = Vec::with_capacity(files.len());
+    for (file, bytes) in source::read_all(files).await {
+        match bytes {
+            Ok(bytes) => batch.push(SmallFile { upload: shared.announce(&file), bytes }),
+            Err(error) => shared.failed(file.path, error),
+        }
+    }
+    let sent: Vec<(LogicalPath, u64)> =
+        batch.iter().map(|file| (file.upload.path.clone(), file.bytes.len() as u64)).collect();
+    let answers = shared.destination.upload_batch(shared.package, batch).await?;
+    for ((path, bytes), answer) in sent.into_iter().zip(answers) {
+        settle(shared, &path, answer.map(|_| ()))?;
+        shared.progress.bytes(bytes);
+        shared.progress.file();
+    }
+    Ok(())
+}
+
+/// A file whose bytes are not those that were read before is a failure of the file; any other is
+/// one of the store.
+fn settle<D>(
+    shared: &Shared<D>,
+    path: &LogicalPath,
+    stored: Result<(), DestinationError>,
+) -> Result<(), DestinationError> {
     match stored {
-        Ok(_) => Ok(Ok(())),
-        Err(error) if error.code == ErrorCode::DigestMismatch => Ok(Err(SourceError::Changed(
-            "its bytes are not those that were read before".to_owned(),
-        ))),
-        Err(error) => Err(error),
+        Err(error) if error.code == ErrorCode::DigestMismatch => {
+            let problem = "its bytes are not those that were read before".to_owned();
+            shared.failed(path.clone(), SourceError::Changed(problem));
+            Ok(())
+        }
+        done => done,
     }
 }

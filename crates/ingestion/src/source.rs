@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::walk::{FileState, WalkedFile};
 
 /// Bytes that are read at a time; a file that is not larger is one chunk.
-pub const CHUNK: usize = 1 << 20;
+pub const CHUNK: usize = 512 * 1024;
 
 /// Why the bytes of a file are not what was listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +135,24 @@ pub fn stream(file: &WalkedFile) -> BoxStream<'static, Result<Bytes, SourceError
         |mut waiting| async move { Some((waiting.recv().await?, waiting)) },
     )
     .boxed()
+}
+
+/// The bytes of several listed files of at most one chunk each, read by one thread.
+pub async fn read_all(files: Vec<WalkedFile>) -> Vec<(WalkedFile, Result<Bytes, SourceError>)> {
+    let lost = files.clone();
+    let read = move || {
+        files
+            .into_iter()
+            .map(|file| {
+                let bytes = Source::open(&file).and_then(|mut source| source.next());
+                (file, bytes)
+            })
+            .collect()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+        let error = SourceError::Unreadable(error.to_string());
+        lost.into_iter().map(|file| (file, Err(error.clone()))).collect()
+    })
 }
 
 /// The SHA-256 of a listed file. `seen` is told of the bytes as they pass.

@@ -125,6 +125,17 @@ impl Storage {
         Ok(ObjectFacts { key: key.as_str().to_owned(), size, etag: result.e_tag })
     }
 
+    /// Puts several new small objects, each with an answer of its own, in order. On a local
+    /// folder this is one task on a blocking thread: waking a thread costs more than a small file.
+    pub async fn put_new(
+        &self,
+        objects: Vec<(ObjectKey, Bytes)>,
+    ) -> Vec<Result<ObjectFacts, StorageError>> {
+        match &self.shared.backend {
+            Backend::Local(folder) => local::put_new(Arc::clone(folder), objects).await,
+        }
+    }
+
     /// Opens an object for reading: all of it, or the bytes of `range`.
     ///
     /// An empty range is fine up to and including the end of the object. A range that does not

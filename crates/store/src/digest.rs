@@ -13,7 +13,7 @@ use crate::error::StoreError;
 const INLINE_BYTES: usize = 128 * 1024;
 
 /// Chunks that wait for each hash; with chunks of at most 1 MiB this bounds the memory.
-const WAITING_CHUNKS: usize = 4;
+const WAITING_CHUNKS: usize = 2;
 
 /// What the store found out about bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,17 @@ pub(crate) struct Digests {
     pub(crate) size: u64,
     pub(crate) sha256: Sha256Digest,
     pub(crate) blake3: Blake3Digest,
+}
+
+impl Digests {
+    /// The digests of bytes that are in memory. It takes time: about 1 ms a MiB.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            sha256: Sha256Digest::of(bytes),
+            blake3: Blake3Digest::from_bytes(*blake3::hash(bytes).as_bytes()),
+        }
+    }
 }
 
 /// Computes SHA-256 and BLAKE3 of one stream. A short stream is hashed in place; a longer one by

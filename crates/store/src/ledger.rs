@@ -28,10 +28,10 @@ const BATCH: usize = 1000;
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// One step of one upload.
+/// One step of one upload, or of several that go together.
 enum Step {
-    Claim(NewClaim, Answer<Result<(), ClaimRefusal>>),
-    Finish(FinishedUpload, Origin, Answer<Result<(), FinishRefusal>>),
+    Claim(Vec<NewClaim>, Answer<Vec<Result<(), ClaimRefusal>>>),
+    Finish(Vec<FinishedUpload>, Origin, Answer<Vec<Result<(), FinishRefusal>>>),
     Renew(ClaimId, Answer<bool>),
     Release(ClaimId),
 }
@@ -94,21 +94,21 @@ impl Ledger {
         self.steps.as_ref()?.send(step).ok()
     }
 
-    /// Claims a path.
+    /// Claims paths; the answers are in the order of the claims.
     pub(crate) async fn claim(
         &self,
-        claim: NewClaim,
-    ) -> Result<Result<(), ClaimRefusal>, StoreError> {
-        self.ask(|answer| Step::Claim(claim, answer)).await
+        claims: Vec<NewClaim>,
+    ) -> Result<Vec<Result<(), ClaimRefusal>>, StoreError> {
+        self.ask(|answer| Step::Claim(claims, answer)).await
     }
 
-    /// Turns a claim into a file.
+    /// Turns claims into files; the answers are in the order of the uploads.
     pub(crate) async fn finish(
         &self,
-        upload: FinishedUpload,
+        uploads: Vec<FinishedUpload>,
         origin: Origin,
-    ) -> Result<Result<(), FinishRefusal>, StoreError> {
-        self.ask(|answer| Step::Finish(upload, origin, answer)).await
+    ) -> Result<Vec<Result<(), FinishRefusal>>, StoreError> {
+        self.ask(|answer| Step::Finish(uploads, origin, answer)).await
     }
 
     /// Says that a claim is still being worked on; answers whether it is still held.
@@ -151,14 +151,14 @@ impl Book {
         let (mut renewals, mut releases) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
-                Step::Claim(claim, answer) => {
-                    claims.push(claim);
-                    claim_answers.push(answer);
+                Step::Claim(some, answer) => {
+                    claim_answers.push((some.len(), answer));
+                    claims.extend(some);
                 }
-                Step::Finish(upload, origin, answer) => {
-                    finished.push(upload);
-                    origins.push(origin);
-                    finish_answers.push(answer);
+                Step::Finish(some, origin, answer) => {
+                    finish_answers.push((some.len(), answer));
+                    origins.extend(std::iter::repeat_n(origin, some.len()));
+                    finished.extend(some);
                 }
                 Step::Renew(claim, answer) => renewals.push((claim, answer)),
                 Step::Release(claim) => releases.push(claim),
@@ -188,18 +188,16 @@ impl Book {
         // is released by its guard.
         match recorded {
             Ok((stored, granted, held)) => {
-                finish_answers
-                    .into_iter()
-                    .zip(stored)
-                    .for_each(|(answer, said)| drop(answer.send(Ok(said))));
-                claim_answers
-                    .into_iter()
-                    .zip(granted)
-                    .for_each(|(answer, said)| drop(answer.send(Ok(said))));
-                renewals
-                    .into_iter()
-                    .zip(held)
-                    .for_each(|((_, answer), said)| drop(answer.send(Ok(said))));
+                let (mut stored, mut granted) = (stored.into_iter(), granted.into_iter());
+                for (count, answer) in finish_answers {
+                    drop(answer.send(Ok(stored.by_ref().take(count).collect())));
+                }
+                for (count, answer) in claim_answers {
+                    drop(answer.send(Ok(granted.by_ref().take(count).collect())));
+                }
+                for ((_, answer), said) in renewals.into_iter().zip(held) {
+                    drop(answer.send(Ok(said)));
+                }
             }
             Err(error) => {
                 // One failure, many uploads: each is told, the first with the cause.
@@ -209,10 +207,10 @@ impl Book {
                     let told = || RegistryError::NoConnection { reason: reason.clone() };
                     cause.take().unwrap_or_else(|| told().into())
                 };
-                for answer in finish_answers {
+                for (_, answer) in finish_answers {
                     drop(answer.send(Err(failure())));
                 }
-                for answer in claim_answers {
+                for (_, answer) in claim_answers {
                     drop(answer.send(Err(failure())));
                 }
                 for (_, answer) in renewals {

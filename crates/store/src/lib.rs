@@ -59,7 +59,7 @@ pub mod verify;
 pub use archive::ArchiveFormat;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use open::{Access, ArtifactStore, Limits, StoreOptions};
-pub use upload::NewUpload;
+pub use upload::{NewUpload, SmallFile};
 
 /// A stream of bytes that a use case answers.
 pub type ByteStream = futures::stream::BoxStream<'static, Result<bytes::Bytes, StoreError>>;

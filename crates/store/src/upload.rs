@@ -22,7 +22,7 @@ use crate::clock;
 use crate::digest::{Digester, Digests};
 use crate::error::StoreError;
 use crate::ledger::{Ledger, is_void};
-use crate::open::ArtifactStore;
+use crate::open::{ArtifactStore, blocking};
 use crate::packages::{details, open_package};
 
 /// How often a long upload renews its claim: a quarter of the idle time, so that one lost step
@@ -51,17 +51,40 @@ impl NewUpload {
     }
 }
 
-/// A claim that is given up when it is dropped before the file was recorded.
-struct HeldClaim<'a> {
-    ledger: &'a Ledger,
-    id: ClaimId,
-    done: bool,
+/// A file that is in memory.
+#[derive(Debug, Clone)]
+pub struct SmallFile {
+    /// What is said of it. Files of a batch are new: `replace` is for single uploads.
+    pub upload: NewUpload,
+    /// Its bytes.
+    pub bytes: Bytes,
 }
 
-impl Drop for HeldClaim<'_> {
+/// Claims that are given up when they are dropped before their files were recorded.
+struct HeldClaims<'a> {
+    ledger: &'a Ledger,
+    ids: Vec<ClaimId>,
+}
+
+impl HeldClaims<'_> {
+    /// Says that the claims have turned into files, or are somebody else's.
+    fn settled(mut self) {
+        self.ids.clear();
+    }
+
+    async fn renew(&self) -> Result<bool, StoreError> {
+        let mut held = true;
+        for id in &self.ids {
+            held &= self.ledger.renew(*id).await?;
+        }
+        Ok(held)
+    }
+}
+
+impl Drop for HeldClaims<'_> {
     fn drop(&mut self) {
-        if !self.done {
-            self.ledger.release(self.id);
+        for id in &self.ids {
+            self.ledger.release(*id);
         }
     }
 }
@@ -106,10 +129,11 @@ impl ArtifactStore {
         self.check_file_size(&upload.path, upload.size.unwrap_or(0))?;
         let id = ClaimId::generate(clock::now());
         let claim = NewClaim { id, package, path: upload.path.clone(), replace: upload.replace };
-        if let Err(refusal) = ledger.claim(claim).await? {
+        let granted = ledger.claim(vec![claim]).await?;
+        if let Some(Err(refusal)) = granted.into_iter().next() {
             return Err(self.refused(package, &upload.path, refusal).await);
         }
-        let mut held = HeldClaim { ledger, id, done: false };
+        let held = HeldClaims { ledger, ids: vec![id] };
 
         let key = ObjectKey::payload(package, &upload.path);
         let mut writer = self.parts.storage.write(&key).await?;
@@ -128,32 +152,137 @@ impl ArtifactStore {
             self.take_out(package, &upload.path).await?;
         }
         let facts = self.publish(&held, &upload.path, &key, writer).await?;
-        let record = FileRecord {
-            media_type: upload.media_type.unwrap_or_else(|| guess(&upload.path)),
-            path: upload.path,
-            size: digests.size,
-            sha256: digests.sha256,
-            blake3: digests.blake3,
-            uploaded_at: clock::now(),
-        };
+        let record = record_of(upload, &digests);
         let file = StoredFile { record: record.clone(), etag: facts.etag };
         let finished = FinishedUpload { claim: id, package, file };
+        let recorded = ledger.finish(vec![finished], self.origin.clone()).await?;
+        held.settled();
+        match recorded.into_iter().next() {
+            Some(Err(refusal)) => Err(self.not_recorded(package, record.path, refusal).await),
+            _ => Ok(record),
+        }
+    }
+
+    /// Stores several new small files that are in memory, each with an answer of its own, in
+    /// order. They are claimed in one commit, written by one thread and recorded in one commit:
+    /// for files of a few KiB that is several times faster than one upload after the other.
+    ///
+    /// # Errors
+    /// The registry failed; of the files, those that were not answered are not stored.
+    pub async fn upload_batch(
+        &self,
+        package: PackageId,
+        files: Vec<SmallFile>,
+    ) -> Result<Vec<Result<FileRecord, StoreError>>, StoreError> {
+        let ledger = self.ledger()?;
+        let claims: Vec<NewClaim> = files
+            .iter()
+            .map(|file| NewClaim {
+                id: ClaimId::generate(clock::now()),
+                package,
+                path: file.upload.path.clone(),
+                replace: false,
+            })
+            .collect();
+        let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
+        let granted = ledger.claim(claims).await?;
+        let held = HeldClaims { ledger, ids: ids.clone() };
+
+        // What is refused on the way keeps its place; what goes on carries its place along.
+        let mut answers: Vec<Option<Result<FileRecord, StoreError>>> = Vec::new();
+        let mut hashing = Vec::new();
+        for (place, (file, granted)) in files.into_iter().zip(granted).enumerate() {
+            let size = file.bytes.len() as u64;
+            let refused = match granted {
+                Err(refusal) => Some(self.refused(package, &file.upload.path, refusal).await),
+                Ok(()) => self.check_file_size(&file.upload.path, size).err(),
+            };
+            if refused.is_none() {
+                hashing.push((place, file));
+            }
+            answers.push(refused.map(Err));
+        }
+        let mut writing = Vec::new();
+        for (place, file, digests) in
+            blocking(move || Ok::<_, StoreError>(hash_all(hashing))).await?
+        {
+            match announced(&file.upload, &digests) {
+                Ok(()) => writing.push((place, file, digests)),
+                Err(error) => answers[place] = Some(Err(error)),
+            }
+        }
+        let key = |file: &SmallFile| ObjectKey::payload(package, &file.upload.path);
+        let objects = writing.iter().map(|(_, file, _)| (key(file), file.bytes.clone())).collect();
+        let written = self.parts.storage.put_new(objects).await;
+        let mut recording = Vec::new();
+        for ((place, file, digests), written) in writing.into_iter().zip(written) {
+            let written = match written {
+                Err(StorageError::AlreadyExists { .. }) => {
+                    self.put_over_leftover(&held, &file, &key(&file)).await
+                }
+                done => done.map_err(StoreError::from),
+            };
+            match written {
+                Ok(facts) => recording.push((place, record_of(file.upload, &digests), facts.etag)),
+                Err(error) => answers[place] = Some(Err(error)),
+            }
+        }
+        let finished = recording
+            .iter()
+            .map(|(place, record, etag)| FinishedUpload {
+                claim: ids[*place],
+                package,
+                file: StoredFile { record: record.clone(), etag: etag.clone() },
+            })
+            .collect();
         let recorded = ledger.finish(finished, self.origin.clone()).await?;
-        held.done = recorded.is_ok();
-        match recorded {
-            Ok(()) => Ok(record),
-            Err(FinishRefusal::ClaimLost) => Err(StoreError::ClaimLost { path: record.path }),
-            Err(FinishRefusal::WrongStatus(status)) => {
+        for ((place, record, _), recorded) in recording.into_iter().zip(recorded) {
+            answers[place] = Some(match recorded {
+                Ok(()) => Ok(record),
+                Err(refusal) => Err(self.not_recorded(package, record.path, refusal).await),
+            });
+        }
+        // Claims that turned into files are passed over; those of refused files are given up.
+        drop(held);
+        let unanswered =
+            || Err(StoreError::Stopped("a file of a batch was not answered".to_owned()));
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect())
+    }
+
+    /// Puts a small object whose key is taken by what a crash left. See [`Self::publish`].
+    async fn put_over_leftover(
+        &self,
+        held: &HeldClaims<'_>,
+        file: &SmallFile,
+        key: &ObjectKey,
+    ) -> Result<ObjectFacts, StoreError> {
+        let mut writer = self.parts.storage.write(key).await?;
+        writer.write(file.bytes.clone()).await?;
+        self.publish(held, &file.upload.path, key, writer).await
+    }
+
+    /// Why a file whose bytes are written is not recorded. Its bytes go, unless somebody else
+    /// writes the path now.
+    async fn not_recorded(
+        &self,
+        package: PackageId,
+        path: LogicalPath,
+        refusal: FinishRefusal,
+    ) -> StoreError {
+        let error = match refusal {
+            FinishRefusal::ClaimLost => return StoreError::ClaimLost { path },
+            FinishRefusal::WrongStatus(status) => {
                 let needed = "it took no more files when this upload was done";
-                Err(StoreError::WrongStatus { package, status, needed })
+                return StoreError::WrongStatus { package, status, needed };
             }
-            Err(FinishRefusal::TooManyBytes) => {
-                self.parts.storage.delete(&key).await?;
-                Err(StoreError::TooLarge {
-                    what: format!("a package, and so {package} with {}", record.path),
-                    limit: format!("{} bytes", self.parts.limits.package_bytes),
-                })
-            }
+            FinishRefusal::TooManyBytes => StoreError::TooLarge {
+                what: format!("a package, and so {package} with {path}"),
+                limit: format!("{} bytes", self.parts.limits.package_bytes),
+            },
+        };
+        match self.parts.storage.delete(&ObjectKey::payload(package, &path)).await {
+            Ok(()) => error,
+            Err(failed) => failed.into(),
         }
     }
 
@@ -171,7 +300,7 @@ impl ArtifactStore {
     /// Passes the body on to the storage and to both digests at once.
     async fn receive<E>(
         &self,
-        held: &HeldClaim<'_>,
+        held: &HeldClaims<'_>,
         path: &LogicalPath,
         body: impl Stream<Item = Result<Bytes, E>> + Send,
         writer: &mut ObjectWriter,
@@ -201,7 +330,7 @@ impl ArtifactStore {
             digester.update(&chunk).await?;
             writer.write(chunk).await?;
             if renewed.elapsed() > idle / RENEWALS_PER_IDLE_TIME {
-                if !held.ledger.renew(held.id).await? {
+                if !held.renew().await? {
                     return Err(StoreError::ClaimLost { path: path.clone() });
                 }
                 renewed = Instant::now();
@@ -214,7 +343,7 @@ impl ArtifactStore {
     /// was never answered. It goes, if the claim is still ours.
     async fn publish(
         &self,
-        held: &HeldClaim<'_>,
+        held: &HeldClaims<'_>,
         path: &LogicalPath,
         key: &ObjectKey,
         mut writer: ObjectWriter,
@@ -223,7 +352,7 @@ impl ArtifactStore {
             Err(StorageError::AlreadyExists { .. }) => {}
             done => return Ok(done?),
         }
-        if !held.ledger.renew(held.id).await? {
+        if !held.renew().await? {
             return Err(StoreError::ClaimLost { path: path.clone() });
         }
         tracing::warn!(%key, "removing an object that no upload finished");
@@ -348,6 +477,29 @@ impl ArtifactStore {
         })
         .await
     }
+}
+
+/// The record of a file that was received.
+fn record_of(upload: NewUpload, digests: &Digests) -> FileRecord {
+    FileRecord {
+        media_type: upload.media_type.unwrap_or_else(|| guess(&upload.path)),
+        path: upload.path,
+        size: digests.size,
+        sha256: digests.sha256,
+        blake3: digests.blake3,
+        uploaded_at: clock::now(),
+    }
+}
+
+/// Hashes files that are in memory. It takes time.
+fn hash_all(files: Vec<(usize, SmallFile)>) -> Vec<(usize, SmallFile, Digests)> {
+    files
+        .into_iter()
+        .map(|(place, file)| {
+            let digests = Digests::of(&file.bytes);
+            (place, file, digests)
+        })
+        .collect()
 }
 
 /// Holds what arrived against what was announced.

@@ -35,4 +35,5 @@ pub(crate) use facts::url;
 pub(crate) use folder::Folder;
 pub(crate) use list::package_names;
 pub(crate) use multipart::PART_BYTES;
+pub(crate) use put::put_new;
 pub(crate) use store::LocalFolder;

@@ -2,21 +2,48 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{PutMode, PutPayload, PutResult};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, fstat, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
+use tokio::task::spawn_blocking;
 
 use super::dir::split;
 use super::staging::Staged;
 use super::{Folder, facts};
-use crate::StorageError;
+use crate::{ObjectFacts, ObjectKey, StorageError};
 
 /// A folder of the key can be removed as empty between our opening it and our using it; then it
 /// is made again. Somebody who wins this race so many times in a row does it on purpose.
 const ATTEMPTS: u32 = 100;
+
+/// Puts new objects one after the other, on one thread.
+pub(crate) async fn put_new(
+    folder: Arc<Folder>,
+    objects: Vec<(ObjectKey, Bytes)>,
+) -> Vec<Result<ObjectFacts, StorageError>> {
+    let count = objects.len();
+    let put = move || {
+        objects
+            .into_iter()
+            .map(|(key, bytes)| {
+                let size = bytes.len() as u64;
+                let put = folder.put(&key.path(), &bytes.into(), &PutMode::Create)?;
+                Ok(ObjectFacts { key: key.as_str().to_owned(), size, etag: put.e_tag })
+            })
+            .collect()
+    };
+    spawn_blocking(put).await.unwrap_or_else(|lost| {
+        let lost = lost.to_string();
+        (0..count)
+            .map(|_| Err(StorageError::unavailable("write", "packages", lost.clone())))
+            .collect()
+    })
+}
 
 impl Folder {
     /// Stages the bytes and gives them their key.
@@ -89,7 +116,7 @@ impl Folder {
             }
             staged.sync().map_err(|error| self.root.explain("sync", key, error))?;
         }
-        Ok(renameat(staged.folder(), staged.name(), folder, name))
+        Ok(staged.folder().and_then(|from| renameat(from, staged.name(), folder, name)))
     }
 
     /// What an error in the own folder below `staging/` means: nobody else has any business there.
@@ -111,7 +138,7 @@ fn create(staged: &Staged, folder: &OwnedFd, name: &str) -> Result<(), Errno> {
     {
         use rustix::fs::{RenameFlags, renameat_with};
         let flags = RenameFlags::NOREPLACE;
-        match renameat_with(staged.folder(), staged.name(), folder, name, flags) {
+        match renameat_with(staged.folder()?, staged.name(), folder, name, flags) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return result,
         }
@@ -121,10 +148,10 @@ fn create(staged: &Staged, folder: &OwnedFd, name: &str) -> Result<(), Errno> {
 
 /// The same without that call.
 fn link(staged: &Staged, folder: &OwnedFd, name: &str) -> Result<(), Errno> {
-    linkat(staged.folder(), staged.name(), folder, name, AtFlags::empty())?;
+    linkat(staged.folder()?, staged.name(), folder, name, AtFlags::empty())?;
     // The object has its name. A second one that stays in `staging/` is cleared when this writer
     // is gone.
-    let _ = unlinkat(staged.folder(), staged.name(), AtFlags::empty());
+    let _ = unlinkat(staged.folder()?, staged.name(), AtFlags::empty());
     Ok(())
 }
 

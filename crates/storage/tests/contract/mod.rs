@@ -33,6 +33,7 @@ macro_rules! contract {
             a_range_beyond_the_end_is_refused_with_the_size,
             what_is_missing_is_not_found_and_is_deleted_already,
             creating_never_overwrites,
+            several_new_objects_get_an_answer_each,
             a_writer_may_publish_again_once_the_key_is_free_and_then_never_more,
             odd_names_are_kept_byte_for_byte,
             objects_around_the_part_size_come_back_byte_for_byte,

@@ -100,3 +100,21 @@ pub(crate) async fn a_deleted_object_can_be_created_again(storage: Storage) {
     // What was a folder may be an object now.
     create(&storage, &payload(package, "a"), bytes(3)).await;
 }
+
+pub(crate) async fn several_new_objects_get_an_answer_each(storage: Storage) {
+    let package = package();
+    let taken = payload(package, "b");
+    create(&storage, &taken, bytes(5)).await;
+    let objects: Vec<_> = ["a", "b", "c/d"]
+        .into_iter()
+        .zip([10, 20, 0])
+        .map(|(name, len)| (payload(package, name), bytes(len)))
+        .collect();
+    let answers = storage.put_new(objects).await;
+    let facts = answers[0].as_ref().unwrap();
+    assert_eq!(&storage.head(&payload(package, "a")).await.unwrap(), facts);
+    assert!(matches!(answers[1], Err(StorageError::AlreadyExists { .. })));
+    assert_eq!(answers[2].as_ref().unwrap().size, 0);
+    assert_eq!(read(&storage, &taken).await.unwrap(), bytes(5));
+    assert_eq!(read(&storage, &payload(package, "a")).await.unwrap(), bytes(10));
+}

@@ -74,6 +74,8 @@ async fn what_dead_writers_left_is_cleared_and_what_live_ones_have_stays() {
     fs::write(staging.join("8.lock"), "").unwrap();
     fs::create_dir(staging.join("9")).unwrap();
     fs::write(staging.join("9/0"), "half").unwrap();
+    fs::create_dir(staging.join("9/lane-1")).unwrap();
+    fs::write(staging.join("9/lane-1/1"), "half").unwrap();
     fs::write(staging.join("x.marker"), "half").unwrap();
     fs::write(staging.join("note.txt"), "keep").unwrap();
 

@@ -1,0 +1,39 @@
+# Recipes for developers. `just` alone lists them.
+
+_default:
+    @just --list
+
+# Ingest the pilot run into ./artifact-store-data: the README's first command.
+run *options:
+    cargo run --release --bin artifact-ingest -- guide-board fixtures/guide-board/cmis-pilot {{ options }}
+
+# All tests: no server, no network, no other install. The README's second command.
+test:
+    cargo test --workspace
+
+# What CI checks before the tests: format, lints and documentation, warnings denied.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- --deny warnings
+    RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
+
+# Everything that CI does.
+ci:
+    bash .ci/run
+
+# Accept what changed in the snapshots after looking at the difference.
+bless:
+    INSTA_UPDATE=always cargo test --workspace
+    git diff --stat -- '*.snap'
+
+# Speed and memory of an ingest beside cp, sync and openssl in the same run; needs 8 GiB of disk.
+bench *options:
+    cargo bench --package artifact-ingest --bench ingest -- {{ options }}
+
+# The documentation of the crates; the crate pages are the map.
+doc:
+    cargo doc --workspace --no-deps --open
+
+# The embedding example.
+example folder="./artifact-store-data":
+    cargo run --package artifact-store --example embed -- {{ folder }}
