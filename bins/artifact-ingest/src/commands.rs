@@ -62,8 +62,43 @@ async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Resul
     }
 }
 
+/// The variables that some program of this project reads. A misspelt one must not pass unnoticed.
+const VARIABLES: [&str; 19] = [
+    "BIND",
+    "DATABASE_URL",
+    "DATA_DIR",
+    "LOG",
+    "LOG_FORMAT",
+    "MAX_FILES_PER_PACKAGE",
+    "MAX_FILE_BYTES",
+    "MAX_PACKAGE_BYTES",
+    "PUBLIC_URL",
+    "S3_ACCESS_KEY_ID",
+    "S3_ALLOW_HTTP",
+    "S3_ENDPOINT",
+    "S3_REGION",
+    "S3_SECRET_ACCESS_KEY",
+    "S3_VIRTUAL_HOSTED_STYLE",
+    "SERVER",
+    "STORAGE_URL",
+    "TOKEN",
+    "UPLOAD_IDLE_TIMEOUT",
+];
+
+fn warn_of_unknown_variables() {
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        if let Some(rest) = name.strip_prefix("ARTIFACT_STORE_")
+            && !VARIABLES.contains(&rest)
+        {
+            say(format!("warning: {name} is set, but nothing reads a variable of this name"));
+        }
+    }
+}
+
 async fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
+    warn_of_unknown_variables();
     if let Some(server) = &common.server {
         let message = format!(
             "this version works on the embedded store alone and cannot talk to {server}: unset --server and ARTIFACT_STORE_SERVER"
@@ -236,8 +271,11 @@ async fn send(
     };
     let progress: Arc<dyn Progress> = Arc::new(Bars::new(common.quiet));
     let store = open(common, Access::Create).await?;
-    let report = ingest(&store, &walk, request, &options, &progress).await?;
-    output::ingested(&report, format(common))
+    let ingested = ingest(&store, &walk, request, &options, &progress).await?;
+    for warning in &ingested.warnings {
+        say(format!("warning: {warning}"));
+    }
+    output::ingested(&ingested.report, format(common))
 }
 
 async fn fetch(id: PackageId, folder: Option<&Path>, common: &Common) -> Result<(), Failure> {

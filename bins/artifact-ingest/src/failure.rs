@@ -113,7 +113,11 @@ impl From<GuideBoardError> for Failure {
             GuideBoardError::Empty { .. } => exit::NOTHING,
             _ => exit::NOT_A_RUN,
         };
-        Self::explained(exit, &error)
+        let explained = Self::explained(exit, &error);
+        Self {
+            message: explained.message.replace("read leniently", "read leniently (--lenient)"),
+            ..explained
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A package is a BagIt bag (RFC 8493): where its files lie and what its tag files say.
 //!
 //! In `manifest-sha256.txt` a `%` in a name stands as it is. RFC 8493, section 2.1.3, would have
-//! it written `%25`, but `sha256sum -c` and bagit-python read names literally, and a bag that the
+//! it written `%25`, but `sha256sum -c` reads names literally, and so does bagit-python (but for
+//! `%0A` and `%0D`). A bag that the
 //! tools at hand cannot check proves nothing. Line breaks, the other characters that the section
 //! escapes, cannot be in a [`LogicalPath`].
 

@@ -79,6 +79,8 @@ pub struct DestinationError {
     pub code: ErrorCode,
     /// The package that is in the way, with `package-exists`.
     pub package: Option<PackageId>,
+    /// The files that are in the way, with `incomplete-package`.
+    pub files: Vec<LogicalPath>,
     /// What went wrong, for people.
     pub source: Box<dyn Error + Send + Sync>,
 }
@@ -95,13 +97,31 @@ impl Error for DestinationError {
     }
 }
 
+impl DestinationError {
+    /// A defect of this program.
+    pub(crate) fn defect(source: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            code: ErrorCode::Internal,
+            package: None,
+            files: Vec::new(),
+            source: Box::new(source),
+        }
+    }
+}
+
 impl From<StoreError> for DestinationError {
     fn from(error: StoreError) -> Self {
-        let package = match &error {
-            StoreError::PackageExists { package, .. } => Some(*package),
-            _ => None,
-        };
-        Self { code: error.code(), package, source: Box::new(error) }
+        let (mut package, mut files, mut code) = (None, Vec::new(), error.code());
+        match &error {
+            StoreError::PackageExists { package: existing, .. } => package = Some(*existing),
+            StoreError::Incomplete { problems, .. } => {
+                files = problems.iter().filter_map(|problem| problem.path.parse().ok()).collect();
+            }
+            // To a remote client damage is a failure of the server; here it is what it is.
+            StoreError::Damaged { .. } => code = ErrorCode::DigestMismatch,
+            _ => {}
+        }
+        Self { code, package, files, source: Box::new(error) }
     }
 }
 

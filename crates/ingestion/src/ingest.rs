@@ -2,36 +2,26 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
+use artifact_domain::label::Labels;
 use artifact_domain::wire::{
     CreatePackage, ErrorCode, FinalizePackage, IngestReport, Outcome, Summary,
 };
 use artifact_domain::{LogicalPath, PackageId, PackageStatus, Sha256Digest};
-use artifact_store::{NewUpload, SmallFile};
-use futures::StreamExt as _;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::compare::{CompareError, Comparison, compare};
 use crate::destination::{Destination, DestinationError};
+use crate::lanes::upload_all;
 use crate::progress::Progress;
-use crate::source::{self, CHUNK, SourceError};
-use crate::walk::{Walk, WalkedFile};
+use crate::source::SourceError;
+use crate::walk::Walk;
 
-/// Files of more than one chunk that are sent at once. Each holds several MiB and keeps two cores
-/// busy by itself; more of them would only use memory.
-const LARGE_LANES: usize = 2;
-
-/// Files of at most so many bytes go in batches: opening, claiming and recording them costs more
-/// than their bytes.
-const SMALL_FILE: u64 = 64 * 1024;
-
-/// The most files of one batch.
-const BATCH_FILES: usize = 128;
-
-/// The most bytes of one batch.
-const BATCH_BYTES: u64 = 1 << 20;
+/// How long an ingest waits before it looks again at a package that another ingest works on, at
+/// first and at most; it doubles in between. Together that is half a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LAST_PAUSE: Duration = Duration::from_secs(16);
 
 /// How an ingest is done.
 #[derive(Debug, Clone)]
@@ -119,6 +109,18 @@ impl IngestError {
     }
 }
 
+impl IngestError {
+    /// Whether it may be that another ingest of the same run is at work: a path is being uploaded,
+    /// or was stored or the package finalized since we looked.
+    fn is_of_another_ingest(&self) -> bool {
+        let Self::Destination { package: Some(_), source } = self else { return false };
+        matches!(
+            source.code,
+            ErrorCode::UploadInProgress | ErrorCode::DuplicatePath | ErrorCode::WrongStatus
+        )
+    }
+}
+
 fn count(files: usize) -> String {
     if files == 1 { "one file".to_owned() } else { format!("{files} files") }
 }
@@ -165,27 +167,57 @@ fn differences(comparison: &Comparison) -> String {
     some_lines(&all, Clone::clone)
 }
 
+/// What an ingest brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ingested {
+    /// The package and what was done.
+    pub report: IngestReport,
+    /// What was asked for and not done, because the package was there already.
+    pub warnings: Vec<String>,
+}
+
 /// Makes the files of `walk` one finalized package, or finds that they are one already.
 ///
 /// Dropping the future gives the uploads under way up; what is stored stays, and the next ingest
-/// of the same run goes on from there.
+/// of the same run goes on from there. If somebody else ingests the same run at the same time,
+/// the two share the work, and both answer the same package.
 pub async fn ingest<D: Destination>(
     destination: &D,
     walk: &Walk,
     request: CreatePackage,
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
-) -> Result<IngestReport, IngestError> {
+) -> Result<Ingested, IngestError> {
     if walk.files.is_empty() {
         return Err(IngestError::nothing(walk));
     }
-    let (package, outcome, wanted) = match destination.create(request).await {
-        Ok(package) => (package, Outcome::Ingested, None),
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match attempt(destination, walk, request.clone(), options, progress).await {
+            Err(error) if pause <= LAST_PAUSE && error.is_of_another_ingest() => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn attempt<D: Destination>(
+    destination: &D,
+    walk: &Walk,
+    request: CreatePackage,
+    options: &IngestOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<Ingested, IngestError> {
+    let (package, outcome, wanted, warnings) = match destination.create(request.clone()).await {
+        Ok(package) => (package, Outcome::Ingested, None, Vec::new()),
         Err(DestinationError {
             code: ErrorCode::PackageExists, package: Some(package), ..
         }) => {
             let failed = |source| IngestError::Destination { package: None, source };
             let summary = destination.summary(package).await.map_err(failed)?;
+            let warnings = unheeded(&request, &summary);
             let comparison =
                 compare(destination, package, walk, options.concurrency.min(4), &**progress)
                     .await
@@ -196,8 +228,8 @@ pub async fn ingest<D: Destination>(
                         }
                     })?;
             match resume(destination, summary, comparison, options).await? {
-                Resumption::Done(report) => return Ok(*report),
-                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths)),
+                Resumption::Done(report) => return Ok(Ingested { report: *report, warnings }),
+                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths), warnings),
             }
         }
         Err(source) => return Err(IngestError::Destination { package: None, source }),
@@ -207,15 +239,66 @@ pub async fn ingest<D: Destination>(
         .iter()
         .filter(|file| wanted.as_ref().is_none_or(|paths| paths.contains(&file.path)));
     upload_all(destination, package, files.cloned().collect(), options, progress).await?;
+    finalize(destination, package, walk, options, progress).await?;
+    let failed = |source| IngestError::Destination { package: Some(package), source };
+    let summary = destination.summary(package).await.map_err(failed)?;
+    Ok(Ingested { report: IngestReport { summary, outcome }, warnings })
+}
+
+/// Finalizes, and once more after sending again what the store found incomplete: uploads that
+/// were cut off, and files whose bytes a crash took after they had been recorded. The directory
+/// has them, as the comparison before has shown.
+async fn finalize<D: Destination>(
+    destination: &D,
+    package: PackageId,
+    walk: &Walk,
+    options: &IngestOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), IngestError> {
     let failed = |source| IngestError::Destination { package: Some(package), source };
     let sent = FinalizePackage {
         file_count: Some(walk.files.len() as u64),
         total_bytes: Some(walk.total_bytes()),
         payload_manifest_sha256: None,
     };
-    destination.finalize(package, sent).await.map_err(failed)?;
-    let summary = destination.summary(package).await.map_err(failed)?;
-    Ok(IngestReport { summary, outcome })
+    let incomplete = match destination.finalize(package, sent.clone()).await {
+        Err(error) if !error.files.is_empty() => error.files,
+        done => return done.map_err(failed),
+    };
+    for path in &incomplete {
+        destination.remove(package, path).await.map_err(failed)?;
+    }
+    let again = walk.files.iter().filter(|file| incomplete.contains(&file.path));
+    upload_all(destination, package, again.cloned().collect(), options, progress).await?;
+    destination.finalize(package, sent).await.map_err(failed)
+}
+
+/// What the request asks for and the package, which is there already, does not have.
+fn unheeded(request: &CreatePackage, summary: &Summary) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut differs = |what: &str, has: String, asked: String| {
+        let id = summary.package_id;
+        warnings.push(format!(
+            "package {id} keeps its {what} {has}, not {asked}: it was there already"
+        ));
+    };
+    if let Some(class) =
+        request.retention_class.as_ref().filter(|class| **class != summary.retention_class)
+    {
+        differs("retention class", summary.retention_class.to_string(), class.to_string());
+    }
+    if request.title.is_some() && request.title != summary.title {
+        differs("title", format!("{:?}", summary.title), format!("{:?}", request.title));
+    }
+    if request.labels != summary.labels {
+        let text = |labels: &Labels| {
+            let pairs: Vec<String> =
+                labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if pairs.is_empty() { "(none)".to_owned() } else { pairs.join(", ") }
+        };
+        differs("labels", text(&summary.labels), text(&request.labels));
+    }
+    warnings
 }
 
 /// What there is to do for a run that has a package.
@@ -248,184 +331,4 @@ async fn resume<D: Destination>(
         removed.map_err(|source| IngestError::Destination { package: Some(package), source })?;
     }
     Ok(Resumption::Send(comparison.missing.into_iter().chain(comparison.different).collect()))
-}
-
-/// What one lane does at a time.
-enum Work {
-    /// A file that is streamed.
-    Stream(WalkedFile),
-    /// Small files that go together.
-    Batch(Vec<WalkedFile>),
-}
-
-/// Divides files: the longest first, so that none of them is left alone at the end, then the
-/// small ones in batches, in the order of their folders.
-fn divide(files: Vec<WalkedFile>) -> (Vec<Work>, Vec<Work>) {
-    let (mut long, small): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| file.size() > SMALL_FILE);
-    long.sort_by_key(|file| std::cmp::Reverse(file.size()));
-    let mut batches = Vec::new();
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    for file in small {
-        if batch.len() == BATCH_FILES || bytes + file.size() > BATCH_BYTES {
-            batches.push(Work::Batch(std::mem::take(&mut batch)));
-            bytes = 0;
-        }
-        bytes += file.size();
-        batch.push(file);
-    }
-    if !batch.is_empty() {
-        batches.push(Work::Batch(batch));
-    }
-    (long.into_iter().map(Work::Stream).collect(), batches)
-}
-
-/// What the lanes of an upload share.
-struct Shared<D> {
-    destination: D,
-    package: PackageId,
-    work: Mutex<std::vec::IntoIter<Work>>,
-    failed: Mutex<Vec<FailedFile>>,
-    large: Semaphore,
-    expected: HashMap<LogicalPath, Sha256Digest>,
-    progress: Arc<dyn Progress>,
-}
-
-impl<D> Shared<D> {
-    fn failed(&self, path: LogicalPath, error: SourceError) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(FailedFile { path, error });
-    }
-
-    fn announce(&self, file: &WalkedFile) -> NewUpload {
-        NewUpload {
-            size: Some(file.size()),
-            sha256: self.expected.get(&file.path).copied(),
-            ..NewUpload::new(file.path.clone())
-        }
-    }
-}
-
-async fn upload_all<D: Destination>(
-    destination: &D,
-    package: PackageId,
-    files: Vec<WalkedFile>,
-    options: &IngestOptions,
-    progress: &Arc<dyn Progress>,
-) -> Result<(), IngestError> {
-    progress.begin("storing", files.len() as u64, files.iter().map(WalkedFile::size).sum());
-    let (mut work, batches) = divide(files);
-    work.extend(batches);
-    let lanes = options.concurrency.clamp(1, work.len().max(1));
-    let shared = Arc::new(Shared {
-        destination: destination.clone(),
-        package,
-        work: Mutex::new(work.into_iter()),
-        failed: Mutex::default(),
-        large: Semaphore::new(LARGE_LANES),
-        expected: options.expected.clone(),
-        progress: Arc::clone(progress),
-    });
-    let mut running = JoinSet::new();
-    for _ in 0..lanes {
-        running.spawn(lane(Arc::clone(&shared)));
-    }
-    while let Some(ended) = running.join_next().await {
-        let ended = ended.unwrap_or_else(|error| {
-            Err(DestinationError {
-                code: ErrorCode::Internal,
-                package: None,
-                source: Box::new(error),
-            })
-        });
-        // The store failed: no other file would fare better. Dropping the set ends the lanes.
-        ended.map_err(|source| IngestError::Destination { package: Some(package), source })?;
-    }
-    progress.end();
-    let mut failed =
-        std::mem::take(&mut *shared.failed.lock().unwrap_or_else(PoisonError::into_inner));
-    if failed.is_empty() {
-        return Ok(());
-    }
-    failed.sort_by(|one, other| one.path.cmp(&other.path));
-    Err(IngestError::Files { package, files: failed })
-}
-
-/// Takes one piece of work after the other until there is none. A file that cannot be read does
-/// not keep the others from being stored.
-async fn lane<D: Destination>(shared: Arc<Shared<D>>) -> Result<(), DestinationError> {
-    loop {
-        let next = shared.work.lock().unwrap_or_else(PoisonError::into_inner).next();
-        match next {
-            None => return Ok(()),
-            Some(Work::Stream(file)) => {
-                let _turn = if file.size() > CHUNK as u64 {
-                    shared.large.acquire().await.ok()
-                } else {
-                    None
-                };
-                send(&shared, &file).await?;
-            }
-            Some(Work::Batch(files)) => send_batch(&shared, files).await?,
-        }
-    }
-}
-
-async fn send<D: Destination>(
-    shared: &Shared<D>,
-    file: &WalkedFile,
-) -> Result<(), DestinationError> {
-    let problem: Arc<Mutex<Option<SourceError>>> = Arc::default();
-    let noted = Arc::clone(&problem);
-    let progress = Arc::clone(&shared.progress);
-    let body = source::stream(file).inspect(move |chunk| match chunk {
-        Ok(bytes) => progress.bytes(bytes.len() as u64),
-        Err(error) => *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone()),
-    });
-    let stored = shared.destination.upload(shared.package, shared.announce(file), body).await;
-    // What is wrong with the file says more than what the store made of it.
-    match problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        Some(problem) => shared.failed(file.path.clone(), problem),
-        None => settle(shared, &file.path, stored.map(|_| ()))?,
-    }
-    shared.progress.file();
-    Ok(())
-}
-
-async fn send_batch<D: Destination>(
-    shared: &Shared<D>,
-    files: Vec<WalkedFile>,
-) -> Result<(), DestinationError> {
-    let mut batch = Vec::with_capacity(files.len());
-    for (file, bytes) in source::read_all(files).await {
-        match bytes {
-            Ok(bytes) => batch.push(SmallFile { upload: shared.announce(&file), bytes }),
-            Err(error) => shared.failed(file.path, error),
-        }
-    }
-    let sent: Vec<(LogicalPath, u64)> =
-        batch.iter().map(|file| (file.upload.path.clone(), file.bytes.len() as u64)).collect();
-    let answers = shared.destination.upload_batch(shared.package, batch).await?;
-    for ((path, bytes), answer) in sent.into_iter().zip(answers) {
-        settle(shared, &path, answer.map(|_| ()))?;
-        shared.progress.bytes(bytes);
-        shared.progress.file();
-    }
-    Ok(())
-}
-
-/// A file whose bytes are not those that were read before is a failure of the file; any other is
-/// one of the store.
-fn settle<D>(
-    shared: &Shared<D>,
-    path: &LogicalPath,
-    stored: Result<(), DestinationError>,
-) -> Result<(), DestinationError> {
-    match stored {
-        Err(error) if error.code == ErrorCode::DigestMismatch => {
-            let problem = "its bytes are not those that were read before".to_owned();
-            shared.failed(path.clone(), SourceError::Changed(problem));
-            Ok(())
-        }
-        done => done,
-    }
 }

@@ -28,9 +28,10 @@ pub mod ingest;
 pub mod source;
 pub mod walk;
 
+mod lanes;
 mod progress;
 
 pub use destination::{Destination, DestinationError};
-pub use ingest::{IngestError, IngestOptions, ingest};
+pub use ingest::{IngestError, IngestOptions, Ingested, ingest};
 pub use progress::{NoProgress, Progress};
 pub use walk::{Selection, Walk, WalkError, walk};

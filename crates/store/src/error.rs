@@ -28,8 +28,13 @@ pub enum StoreError {
         path: LogicalPath,
     },
     /// There is no such retention class.
-    #[error("there is no retention class {0}: choose one that the store lists, or add it")]
-    NoClass(RetentionClassName),
+    #[error("there is no retention class {class}: the store has {}", known.join(", "))]
+    NoClass {
+        /// The name that was given.
+        class: RetentionClassName,
+        /// The classes that there are.
+        known: Vec<String>,
+    },
     /// The producer has a package of this external id already.
     #[error("{producer} has {external_id} already as package {package}")]
     PackageExists {
@@ -319,7 +324,7 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NoPackage(_) | Self::NoFile { .. } => ErrorCode::NotFound,
-            Self::NoClass(_) | Self::Cursor(_) | Self::Body { .. } | Self::Stalled { .. } => {
+            Self::NoClass { .. } | Self::Cursor(_) | Self::Body { .. } | Self::Stalled { .. } => {
                 ErrorCode::InvalidRequest
             }
             Self::PackageExists { .. } => ErrorCode::PackageExists,

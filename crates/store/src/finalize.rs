@@ -288,7 +288,8 @@ impl ArtifactStore {
         let (present, at) = (package.expires_at, intent.finalized_at);
         self.run(move |parts| {
             let rule = parts.registry.read(|reader| reader.rule(&class, version))?;
-            let rule = rule.ok_or_else(|| StoreError::NoClass(class))?;
+            let rule = rule
+                .ok_or_else(|| StoreError::Stopped(format!("{class} has no version {version}")))?;
             Ok::<_, StoreError>(expiry_at_finalize(present, rule.period, at))
         })
         .await

@@ -97,7 +97,10 @@ fn create(
         });
     }
     let class = &said.retention_class;
-    let rule = writer.current_rule(class)?.ok_or_else(|| StoreError::NoClass(class.clone()))?;
+    let Some(rule) = writer.current_rule(class)? else {
+        let known = writer.current_rules()?.iter().map(|rule| rule.class.to_string()).collect();
+        return Err(StoreError::NoClass { class: class.clone(), known });
+    };
     let package = Package {
         id: PackageId::generate(now),
         rule_version: rule.version,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use artifact_domain::bag;
 use artifact_domain::digest::Sha256Digest;
-use artifact_domain::{FileRecord, LogicalPath, Package, PackageId};
+use artifact_domain::{FileRecord, LogicalPath, Package, PackageId, PackageStatus};
 use artifact_storage::{ObjectKey, StorageError, TagFile};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -29,6 +29,8 @@ const MAX_TAG_MANIFEST_BYTES: u64 = 4096;
 pub struct Verification {
     /// The package.
     pub package_id: PackageId,
+    /// Its status: only of a finalized package there is a manifest to hold it against.
+    pub status: PackageStatus,
     /// Files whose stored bytes were read and hashed.
     pub files_checked: u64,
     /// The bytes that they have together.
@@ -54,6 +56,7 @@ impl ArtifactStore {
             self.run(move |parts| parts.registry.read(|reader| present(reader, id))).await?;
         let mut found = Verification {
             package_id: id,
+            status: package.status,
             files_checked: 0,
             bytes_checked: 0,
             manifest_sha256: package.manifest_sha256,
@@ -75,8 +78,10 @@ impl ArtifactStore {
                 })
                 .buffered(lanes());
             while let Some((record, problem)) = checks.try_next().await? {
-                found.files_checked += 1;
-                found.bytes_checked += record.size;
+                if !matches!(problem, Some(ProblemKind::Missing | ProblemKind::Unreadable { .. })) {
+                    found.files_checked += 1;
+                    found.bytes_checked += record.size;
+                }
                 seen(record.size);
                 found.problems.extend(
                     problem.map(|kind| FileProblem { path: payload_name(&record.path), kind }),

@@ -159,7 +159,7 @@ pub enum GuideBoardError {
 
     /// Counts that must be equal are not.
     #[error(
-        "{what} do not agree: {first_place} gives {first_counts}, {second_place} gives \
+        "{what} do not agree: {first_place}: {first_counts}, {second_place}: \
          {second_counts}"
     )]
     CountsDisagree {
