@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use crate::error::RegistryError;
 use crate::open::Durability;
+use crate::url::DatabaseUrl;
 
 /// A connection to SQLite or PostgreSQL. Plain reads go through the enum itself; what differs in
 /// type between the databases (batches, upserts, `RETURNING`) goes through [`on_backend!`].
@@ -29,6 +30,22 @@ macro_rules! on_backend {
 pub(crate) use on_backend;
 
 impl RegistryConnection {
+    /// Waits until no other transaction holds the lock of this name, and holds it until the end
+    /// of this one. SQLite's write transactions exclude each other anyway.
+    pub(crate) fn lock_name(&mut self, name: &str) -> QueryResult<()> {
+        match self {
+            Self::Postgres(c) => {
+                diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7021791))")
+                    .bind::<diesel::sql_types::Text, _>(name)
+                    .execute(c)
+                    .map(|_| ())
+            }
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+}
+
+impl RegistryConnection {
     /// Runs `f` in a transaction that may write.
     ///
     /// SQLite takes its write lock at the beginning: a transaction that reads first and writes
@@ -36,13 +53,14 @@ impl RegistryConnection {
     /// the busy timeout is.
     pub(crate) fn write_transaction<T, E>(
         &mut self,
+        url: &DatabaseUrl,
         durability: Durability,
         f: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E>
     where
         E: From<RegistryError>,
     {
-        let begin = |error| RegistryError::query("begin a transaction", error);
+        let begin = |error| RegistryError::query(url, "begin a transaction", error);
         match self {
             Self::Postgres(c) => {
                 AnsiTransactionManager::begin_transaction(c).map_err(begin)?;
@@ -63,7 +81,7 @@ impl RegistryConnection {
         match f(self) {
             Ok(value) => {
                 <Self as Connection>::TransactionManager::commit_transaction(self)
-                    .map_err(|error| RegistryError::query("commit a transaction", error))?;
+                    .map_err(|error| RegistryError::query(url, "commit a transaction", error))?;
                 Ok(value)
             }
             Err(error) => {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use crate::url::DatabaseUrl;
+
 /// A failure of the registry itself. What a request did wrong is never one of these: operations
 /// answer that in their own result types.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +60,13 @@ pub enum RegistryError {
         /// The first migration that is missing.
         migration: String,
     },
-    /// Another process keeps the database locked for longer than we wait.
+    /// Somebody else keeps the database locked for longer than we wait.
     #[error(
-        "failed to {operation}: the registry is locked by another process; try again when it has finished"
+        "failed to {operation}: the registry {url} is locked by another process; try again when it has finished"
     )]
     Locked {
+        /// The database, without any password.
+        url: String,
         /// What was attempted.
         operation: &'static str,
         /// What the database said.
@@ -70,8 +74,12 @@ pub enum RegistryError {
         source: DieselError,
     },
     /// No room is left for the database.
-    #[error("failed to {operation}: the disk of the registry is full; make room and try again")]
+    #[error(
+        "failed to {operation}: the disk of the registry {url} is full; make room and try again"
+    )]
     Full {
+        /// The database, without any password.
+        url: String,
         /// What was attempted.
         operation: &'static str,
         /// What the database said.
@@ -80,16 +88,18 @@ pub enum RegistryError {
     },
     /// The database may not be written.
     #[error(
-        "failed to {operation}: the registry is read-only; check the permissions of its file and folder"
+        "failed to {operation}: the registry {url} is read-only; check the permissions of its file and folder"
     )]
     ReadOnly {
+        /// The database, without any password.
+        url: String,
         /// What was attempted.
         operation: &'static str,
         /// What the database said.
         #[source]
         source: DieselError,
     },
-    /// No connection became free in time.
+    /// No connection became free in time, or the server closed the one in use.
     #[error("failed to get a connection to the registry: {reason}")]
     NoConnection {
         /// What the pool said.
@@ -119,20 +129,28 @@ pub enum RegistryError {
 impl RegistryError {
     /// What a failed statement means. SQLite's result codes are not passed on by diesel, so its
     /// messages, which have not changed since version 3.0, are all there is to go by.
-    pub(crate) fn query(operation: &'static str, source: DieselError) -> Self {
-        let message = match &source {
-            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
-                "readonly".to_owned()
-            }
-            DieselError::DatabaseError(_, report) => report.message().to_owned(),
-            _ => String::new(),
+    pub(crate) fn query(url: &DatabaseUrl, operation: &'static str, source: DieselError) -> Self {
+        use DatabaseErrorKind::{
+            ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
+            Unknown,
         };
-        if message.contains("is locked") {
-            Self::Locked { operation, source }
-        } else if message.contains("disk is full") || message.contains("No space left") {
-            Self::Full { operation, source }
-        } else if message.contains("readonly") {
-            Self::ReadOnly { operation, source }
+        let (kind, message) = match &source {
+            DieselError::DatabaseError(kind, report) => (kind, report.message()),
+            _ => return Self::Query { operation, source },
+        };
+        // The message of a broken constraint may quote a user's words.
+        let unknown = matches!(kind, Unknown);
+        let says = |words: &[&str]| unknown && words.iter().any(|words| message.contains(words));
+        if matches!(kind, ClosedConnection | UnableToSendCommand) {
+            Self::NoConnection { reason: format!("failed to {operation}: {}", message.trim()) }
+        } else if matches!(kind, SerializationFailure)
+            || says(&["is locked", "lock timeout", "deadlock detected"])
+        {
+            Self::Locked { url: url.to_string(), operation, source }
+        } else if matches!(kind, ReadOnlyTransaction) || says(&["readonly database"]) {
+            Self::ReadOnly { url: url.to_string(), operation, source }
+        } else if says(&["disk is full", "No space left"]) {
+            Self::Full { url: url.to_string(), operation, source }
         } else {
             Self::Query { operation, source }
         }
@@ -141,5 +159,83 @@ impl RegistryError {
     /// A value of a row that its type refuses.
     pub(crate) fn damaged(what: &'static str, key: &str, reason: &impl ToString) -> Self {
         Self::Damaged { what, key: key.to_owned(), reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+
+    use super::*;
+
+    fn unknown(message: &str) -> DieselError {
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()))
+    }
+
+    fn meaning(source: DieselError) -> RegistryError {
+        let url = "postgres://store:secret@db.example.org/evidence".parse().unwrap();
+        RegistryError::query(&url, "count sheep", source)
+    }
+
+    #[test]
+    fn what_an_operator_can_mend_has_an_error_of_its_own_that_names_the_database() {
+        type Check = fn(&RegistryError) -> bool;
+        let locked: Check = |error| matches!(error, RegistryError::Locked { .. });
+        let full: Check = |error| matches!(error, RegistryError::Full { .. });
+        let read_only: Check = |error| matches!(error, RegistryError::ReadOnly { .. });
+        for (message, check) in [
+            ("database is locked", locked),
+            ("database table is locked", locked),
+            ("canceling statement due to lock timeout", locked),
+            ("deadlock detected", locked),
+            ("database or disk is full", full),
+            ("could not extend file \"base/1/2\": No space left on device", full),
+            ("attempt to write a readonly database", read_only),
+        ] {
+            let error = meaning(unknown(message));
+            assert!(check(&error), "{message}: {error:?}");
+            let said = error.to_string();
+            assert!(said.contains("count sheep") && said.contains("db.example.org"), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+            assert_eq!(error.source().unwrap().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_users_words_in_a_refusal_are_not_taken_for_the_databases() {
+        let refused = DieselError::DatabaseError(
+            DatabaseErrorKind::UniqueViolation,
+            Box::new("the key \"database is locked\" exists".to_owned()),
+        );
+        assert!(matches!(meaning(refused), RegistryError::Query { .. }));
+        assert!(matches!(meaning(DieselError::NotFound), RegistryError::Query { .. }));
+    }
+
+    #[test]
+    fn a_connection_that_the_server_closed_is_no_fault_of_the_statement() {
+        let closed = DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection,
+            Box::new("server closed the connection unexpectedly\n".to_owned()),
+        );
+        let error = meaning(closed);
+        assert!(matches!(error, RegistryError::NoConnection { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("unexpectedly"), "{error}");
+    }
+
+    #[test]
+    fn a_database_that_may_only_be_read_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sqlite3");
+        let establish = |mode: &str| {
+            SqliteConnection::establish(&format!("file:{}?mode={mode}", path.display())).unwrap()
+        };
+        establish("rwc").batch_execute("CREATE TABLE t (i INTEGER)").unwrap();
+        let refused = establish("ro").batch_execute("INSERT INTO t VALUES (1)").unwrap_err();
+        let error = RegistryError::query(&DatabaseUrl::sqlite(&path), "write", refused);
+        assert!(matches!(error, RegistryError::ReadOnly { .. }), "{error:?}");
+        assert!(error.to_string().contains("a.sqlite3"), "{error}");
     }
 }

@@ -135,7 +135,9 @@ impl Reader<'_> {
             .limit(limit.into())
             .select(AuditRow::as_select())
             .load(self.connection)
-            .map_err(|error| RegistryError::query("read the audit trail of a package", error))?;
+            .map_err(|error| {
+                RegistryError::query(self.url, "read the audit trail of a package", error)
+            })?;
         rows.into_iter().map(AuditEvent::try_from).collect()
     }
 
@@ -154,7 +156,7 @@ impl Reader<'_> {
             .select(RetentionRow::as_select())
             .load(self.connection)
             .map_err(|error| {
-                RegistryError::query("read the retention events of a package", error)
+                RegistryError::query(self.url, "read the retention events of a package", error)
             })?;
         rows.into_iter().map(RetentionEvent::try_from).collect()
     }
@@ -175,7 +177,7 @@ impl Writer<'_> {
             .values(values)
             .execute(c))
         .map(|_| ())
-        .map_err(|error| RegistryError::query("append an audit event", error))
+        .map_err(|error| RegistryError::query(self.url, "append an audit event", error))
     }
 
     /// Appends a retention event of a package.
@@ -202,6 +204,6 @@ impl Writer<'_> {
             .values(values)
             .execute(c))
         .map(|_| ())
-        .map_err(|error| RegistryError::query("append a retention event", error))
+        .map_err(|error| RegistryError::query(self.url, "append a retention event", error))
     }
 }

@@ -5,7 +5,7 @@ use artifact_domain::file::FileRecord;
 use artifact_domain::{LogicalPath, PackageId, Timestamp};
 use diesel::prelude::*;
 
-use crate::connection::Backend;
+use crate::connection::{Backend, on_backend};
 use crate::error::RegistryError;
 use crate::packages::{column, digest_bytes};
 use crate::read::Reader;
@@ -87,7 +87,7 @@ impl Reader<'_> {
             .select(FileRow::as_select())
             .first(self.connection)
             .optional()
-            .map_err(|error| RegistryError::query("look up a file", error))?;
+            .map_err(|error| RegistryError::query(self.url, "look up a file", error))?;
         row.map(StoredFile::try_from).transpose()
     }
 
@@ -118,7 +118,7 @@ impl Reader<'_> {
         }
         let rows: Vec<FileRow> = query
             .load(self.connection)
-            .map_err(|error| RegistryError::query("list files", error))?;
+            .map_err(|error| RegistryError::query(self.url, "list files", error))?;
         rows.into_iter().map(StoredFile::try_from).collect()
     }
 }
@@ -132,11 +132,16 @@ impl Writer<'_> {
         path: &LogicalPath,
         now: Timestamp,
     ) -> Result<Option<StoredFile>, RegistryError> {
-        let Some(file) = self.file(package, path)? else { return Ok(None) };
-        let failed = |error| RegistryError::query("remove a file", error);
-        diesel::delete(files::table.find((package.to_string(), path.as_str())))
-            .execute(self.connection)
-            .map_err(failed)?;
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "remove a file", error);
+        let removed: Option<FileRow> = on_backend!(self.connection, |c| diesel::delete(
+            files::table.find((package.to_string(), path.as_str()))
+        )
+        .returning(FileRow::as_returning())
+        .get_result(c))
+        .optional()
+        .map_err(failed)?;
+        let Some(file) = removed.map(StoredFile::try_from).transpose()? else { return Ok(None) };
         diesel::update(packages::table.find(package.to_string()))
             .set((
                 packages::file_count.eq(packages::file_count - 1),

@@ -26,6 +26,11 @@
 //! text, digests are bytes, JSON is text, sums are made in Rust: nothing that the two would
 //! treat differently.
 //!
+//! SQLite has one writer at a time, from the first statement of its transaction on. PostgreSQL
+//! has many, so what a [`Writer`] reads to decide by is locked until its transaction ends: the
+//! package, the external id that is looked for, the classes of a registry that has none yet. A
+//! transaction that changes several packages locks them first ([`Writer::lock_packages`]).
+//!
 //! # Lists
 //!
 //! Every list is paged by key and every lookup is answered by an index; a test explains each
@@ -51,6 +56,8 @@ pub mod url;
 pub mod writers;
 
 pub use error::RegistryError;
+#[doc(hidden)]
+pub use open::OpenOptions;
 pub use open::{Durability, OpenMode, Registry};
 pub use read::Reader;
 pub use url::DatabaseUrl;

@@ -95,7 +95,7 @@ impl Reader<'_> {
             None => self.all_packages(filter, at, &id, limit, now),
             Some(_) => self.labelled_packages(filter, at, &id, limit, now),
         };
-        rows.map_err(|error| RegistryError::query("list packages", error))?
+        rows.map_err(|error| RegistryError::query(self.url, "list packages", error))?
             .into_iter()
             .map(Package::try_from)
             .collect()

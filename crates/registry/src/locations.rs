@@ -27,7 +27,7 @@ impl Reader<'_> {
             .order(storage_locations::id.asc())
             .select((storage_locations::id, storage_locations::url))
             .load(self.connection)
-            .map_err(|error| RegistryError::query("list the storage locations", error))?;
+            .map_err(|error| RegistryError::query(self.url, "list the storage locations", error))?;
         rows.into_iter()
             .map(|(id, url)| {
                 Ok(Location { id: column("storage location", &id, "id", id.parse())?, url })
@@ -55,6 +55,6 @@ impl Writer<'_> {
             .set(storage_locations::url.eq(&location.url))
             .execute(c))
         .map(|_| ())
-        .map_err(|error| RegistryError::query("record the storage location", error))
+        .map_err(|error| RegistryError::query(self.url, "record the storage location", error))
     }
 }

@@ -6,38 +6,37 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::connection::{RegistryConnection, on_backend};
 use crate::error::RegistryError;
-use crate::open::{Durability, OpenMode};
+use crate::open::Durability;
 use crate::url::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Brings the database to the version that this program knows, or says why it cannot be used.
-pub(crate) fn prepare(
+/// The first migration that the database lacks, `None` if it is up to date, or why it cannot be
+/// used. Changes nothing, for the file may belong to another program.
+pub(crate) fn look(
     connection: &mut RegistryConnection,
     url: &DatabaseUrl,
-    mode: OpenMode,
-) -> Result<(), RegistryError> {
+) -> Result<Option<String>, RegistryError> {
     refuse_foreign(connection, url)?;
-    if pending(connection, url)?.is_none() {
-        return Ok(());
-    }
-    if mode == OpenMode::Existing {
-        let migration = pending(connection, url)?.unwrap_or_default();
-        return Err(RegistryError::Outdated { url: url.to_string(), migration });
-    }
+    pending(connection, url)
+}
+
+/// Brings the database to the version that this program knows.
+pub(crate) fn run(
+    connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
+) -> Result<(), RegistryError> {
     // One transaction around all of it, begun with the write lock: of several processes that
     // start at once, one migrates and the others find it done.
-    connection.write_transaction(Durability::Synced, |connection| {
+    connection.write_transaction(url, Durability::Synced, |connection| {
         let source = match connection {
-            RegistryConnection::Postgres(c) => {
-                diesel::sql_query("SELECT pg_advisory_xact_lock(7021791)")
-                    .execute(c)
-                    .map_err(|error| RegistryError::query("wait for other migrations", error))?;
-                POSTGRES
-            }
+            RegistryConnection::Postgres(_) => POSTGRES,
             RegistryConnection::Sqlite(_) => SQLITE,
         };
+        connection
+            .lock_name("migrations")
+            .map_err(|error| RegistryError::query(url, "wait for other migrations", error))?;
         on_backend!(connection, |c| c.run_pending_migrations(source).map(|_| ())).map_err(|error| {
             RegistryError::Open {
                 url: url.to_string(),
@@ -58,7 +57,7 @@ fn pending(
     };
     // Asking diesel for the applied migrations would make its table; a look must change nothing.
     let applied: Vec<MigrationVersion<'static>> =
-        if has_table(connection, "__diesel_schema_migrations")? {
+        if has_table(connection, url, "__diesel_schema_migrations")? {
             on_backend!(connection, |c| c.applied_migrations()).map_err(failed)?
         } else {
             Vec::new()
@@ -90,31 +89,40 @@ fn refuse_foreign(
     connection: &mut RegistryConnection,
     url: &DatabaseUrl,
 ) -> Result<(), RegistryError> {
-    let foreign = match connection {
-        // A PostgreSQL database is made for us by an operator, and may have other schemas.
-        RegistryConnection::Postgres(_) => false,
-        RegistryConnection::Sqlite(c) => {
-            let tables = diesel::sql_query("SELECT count(*) AS count FROM sqlite_schema")
-                .get_result::<Count>(c)
-                .map_err(|error| match &error {
-                    diesel::result::Error::DatabaseError(_, report)
-                        if report.message().contains("not a database") =>
-                    {
-                        RegistryError::NotARegistry {
-                            url: url.to_string(),
-                            reason: report.message().to_owned(),
-                        }
-                    }
-                    _ => RegistryError::query("look at the database", error),
-                })?;
-            tables.count > 0 && !has_table(connection, "packages")?
+    // A PostgreSQL database is made for us by an operator, and may have other schemas.
+    let RegistryConnection::Sqlite(c) = connection else { return Ok(()) };
+    // One statement, for the tables appear all at once when another process migrates.
+    let tables = diesel::sql_query(
+        "SELECT count(*) AS count, \
+         count(*) FILTER (WHERE type = 'table' AND name IN \
+         ('__diesel_schema_migrations', 'packages', 'storage_locations')) AS ours \
+         FROM sqlite_schema",
+    )
+    .get_result::<Tables>(c)
+    .map_err(|error| match &error {
+        diesel::result::Error::DatabaseError(_, report)
+            if report.message().contains("not a database") =>
+        {
+            RegistryError::NotARegistry {
+                url: url.to_string(),
+                reason: report.message().to_owned(),
+            }
         }
-    };
-    if foreign {
+        _ => RegistryError::query(url, "look at the database", error),
+    })?;
+    if tables.count > 0 && tables.ours < 3 {
         let reason = "it has tables of another program".to_owned();
         return Err(RegistryError::NotARegistry { url: url.to_string(), reason });
     }
     Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Tables {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    ours: i64,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -125,6 +133,7 @@ struct Count {
 
 fn has_table(
     connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
     name: &'static str,
 ) -> Result<bool, RegistryError> {
     let counted = match connection {
@@ -139,5 +148,5 @@ fn has_table(
                 .get_result::<Count>(c)
         }
     };
-    Ok(counted.map_err(|error| RegistryError::query("look at the database", error))?.count > 0)
+    Ok(counted.map_err(|error| RegistryError::query(url, "look at the database", error))?.count > 0)
 }

@@ -1,13 +1,14 @@
 //! Opening a registry, and the two ways into it: reading and writing.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection};
 
-use crate::connection::RegistryConnection;
+use crate::connection::{RegistryConnection, on_backend};
 use crate::error::RegistryError;
 use crate::migrate;
 use crate::read::Reader;
@@ -49,8 +50,8 @@ pub enum OpenMode {
 pub struct Registry {
     pool: Pool<Connector>,
     url: DatabaseUrl,
-    /// SQLite has one writer at a time. Waiting here in turn is fair and wakes at once; SQLite's
-    /// own busy handler sleeps and polls.
+    /// SQLite has one writer at a time. Waiting here wakes at once; SQLite's own busy handler, which
+    /// is left to wait for other processes, sleeps and polls.
     write_turn: Option<Arc<Mutex<()>>>,
 }
 
@@ -60,14 +61,39 @@ impl std::fmt::Debug for Registry {
     }
 }
 
+/// How a registry is opened. Only tests have a reason to turn these screws.
+#[doc(hidden)]
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// What opening may do.
+    pub mode: OpenMode,
+    /// How long a statement waits for another process's lock before it fails.
+    pub busy_timeout: Duration,
+    /// SQL that each new connection runs at last.
+    pub on_connect: String,
+}
+
+impl OpenOptions {
+    /// What [`Registry::open`] takes.
+    pub const fn new(mode: OpenMode) -> Self {
+        Self { mode, busy_timeout: BUSY_TIMEOUT, on_connect: String::new() }
+    }
+}
+
 impl Registry {
     /// Opens the registry at `url`.
     pub fn open(url: &DatabaseUrl, mode: OpenMode) -> Result<Self, RegistryError> {
+        Self::open_with(url, &OpenOptions::new(mode))
+    }
+
+    /// Opens the registry at `url`, with everything said.
+    #[doc(hidden)]
+    pub fn open_with(url: &DatabaseUrl, options: &OpenOptions) -> Result<Self, RegistryError> {
         let mut write_turn = None;
         if let DatabaseUrl::Sqlite(path) = url {
             write_turn = Some(Arc::default());
             let missing = !path.try_exists().unwrap_or(true);
-            match (missing, mode, path.parent()) {
+            match (missing, options.mode, path.parent()) {
                 (true, OpenMode::Existing, _) => {
                     return Err(RegistryError::Missing { path: path.clone() });
                 }
@@ -81,17 +107,33 @@ impl Registry {
                 }
                 _ => {}
             }
+            // SQLite takes a file of one byte for an empty one and would write over it. Only its
+            // size is looked at: closing a file ends all locks that this process has on it.
+            if path.metadata().is_ok_and(|facts| facts.is_file() && (1..512).contains(&facts.len()))
+            {
+                let reason = "file is not a database".to_owned();
+                return Err(RegistryError::NotARegistry { url: url.to_string(), reason });
+            }
         }
-        let connector = Connector { url: url.clone() };
+        let connector = Connector { url: url.clone(), options: options.clone() };
         // The first connection is made here rather than by the pool, which would hide why it
         // failed behind a timeout.
-        let mut first = connector.connect()?;
-        migrate::prepare(&mut first, url, mode)?;
+        let mut first = connector.establish(options.mode)?;
+        let pending = migrate::look(&mut first, url)?;
+        if let (Some(migration), OpenMode::Existing) = (&pending, options.mode) {
+            let migration = migration.clone();
+            return Err(RegistryError::Outdated { url: url.to_string(), migration });
+        }
+        connector.configure(&mut first)?;
+        if pending.is_some() {
+            migrate::run(&mut first, url)?;
+        }
         let pool = Pool::builder()
             .max_size(POOL_SIZE)
             .min_idle(Some(0))
             .connection_timeout(CONNECTION_TIMEOUT)
-            .test_on_check_out(false)
+            // A server may have closed a connection since it was used last; a file cannot.
+            .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
             .build_unchecked(connector);
         Ok(Self { pool, url: url.clone(), write_turn })
     }
@@ -106,7 +148,7 @@ impl Registry {
     where
         E: From<RegistryError>,
     {
-        f(&mut Reader::new(&mut *self.connection()?))
+        f(&mut Reader::new(&mut *self.connection()?, &self.url))
     }
 
     /// Reads and writes in one transaction: all of it happens or, on an error, none.
@@ -122,8 +164,9 @@ impl Registry {
             .write_turn
             .as_ref()
             .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        self.connection()?
-            .write_transaction(durability, |connection| f(&mut Writer::new(connection)))
+        self.connection()?.write_transaction(&self.url, durability, |connection| {
+            f(&mut Writer::new(connection, &self.url))
+        })
     }
 
     fn connection(&self) -> Result<PooledConnection<Connector>, RegistryError> {
@@ -134,6 +177,102 @@ impl Registry {
 /// Makes connections for the pool.
 struct Connector {
     url: DatabaseUrl,
+    options: OpenOptions,
+}
+
+impl Connector {
+    /// A connection that has been told nothing but how long to wait.
+    fn establish(&self, mode: OpenMode) -> Result<RegistryConnection, RegistryError> {
+        let failed = |reason: String| RegistryError::Open { url: self.url.to_string(), reason };
+        let patience = self.options.busy_timeout.as_millis();
+        match &self.url {
+            DatabaseUrl::Postgres(url) => PgConnection::establish(url)
+                .map(RegistryConnection::Postgres)
+                .map_err(|error: ConnectionError| failed(error.to_string())),
+            DatabaseUrl::Sqlite(path) => {
+                let path = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
+                let mut connection = SqliteConnection::establish(&sqlite_uri(&path, mode))
+                    .map_err(|error| failed(error.to_string()))?;
+                connection
+                    .batch_execute(&format!("PRAGMA busy_timeout = {patience}"))
+                    .map_err(|error| self.failed(error))?;
+                Ok(RegistryConnection::Sqlite(connection))
+            }
+        }
+    }
+
+    /// Sets what each connection needs.
+    fn configure(&self, connection: &mut RegistryConnection) -> Result<(), RegistryError> {
+        match connection {
+            // Transactions see what others committed before each statement, and lock what they
+            // decide by; a commit is on disk when it answers, whatever the server's default is;
+            // and waiting for a lock ends, as it does with SQLite.
+            RegistryConnection::Postgres(c) => c.batch_execute(&format!(
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                 SELECT set_config('synchronous_commit', 'on', false) \
+                 WHERE current_setting('synchronous_commit') = 'off'; \
+                 SET lock_timeout = {};",
+                self.options.busy_timeout.as_millis()
+            )),
+            RegistryConnection::Sqlite(c) => self.configure_sqlite(c),
+        }
+        .map_err(|error| self.failed(error))?;
+        if self.options.on_connect.is_empty() {
+            return Ok(());
+        }
+        on_backend!(connection, |c| c.batch_execute(&self.options.on_connect))
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Write-ahead log, foreign keys, and full syncs where `fsync` alone does not reach the disk
+    /// (macOS).
+    fn configure_sqlite(&self, connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
+        // The first connections to a new file switch it to the log together, and SQLite tells
+        // all but one of them at once that it is locked, whatever the busy timeout is.
+        let began = Instant::now();
+        while let Err(error) = connection.batch_execute("PRAGMA journal_mode = WAL") {
+            let is_locked = error.to_string().contains("is locked");
+            if !is_locked || began.elapsed() > self.options.busy_timeout {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        connection.batch_execute(
+            "PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON; \
+             PRAGMA fullfsync = ON; \
+             PRAGMA checkpoint_fullfsync = ON; \
+             PRAGMA wal_autocheckpoint = 4000; \
+             PRAGMA trusted_schema = OFF;",
+        )
+    }
+
+    fn failed(&self, error: diesel::result::Error) -> RegistryError {
+        RegistryError::query(&self.url, "open the database", error)
+    }
+}
+
+fn hex(digit: u8) -> char {
+    char::from(b"0123456789ABCDEF"[usize::from(digit & 15)])
+}
+
+/// The file's name as SQLite takes it with the mode in it: only the first connection may make the
+/// file. A name by itself would not do, for `:memory:` and `file:` mean something to SQLite.
+fn sqlite_uri(path: &Path, mode: OpenMode) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte));
+            }
+            other => uri.extend(['%', hex(other >> 4), hex(other & 15)]),
+        }
+    }
+    uri.push_str(match mode {
+        OpenMode::CreateAndMigrate => "?mode=rwc",
+        OpenMode::Existing => "?mode=rw",
+    });
+    uri
 }
 
 impl ManageConnection for Connector {
@@ -141,42 +280,18 @@ impl ManageConnection for Connector {
     type Error = RegistryError;
 
     fn connect(&self) -> Result<RegistryConnection, RegistryError> {
-        let failed = |reason: String| RegistryError::Open { url: self.url.to_string(), reason };
-        match &self.url {
-            DatabaseUrl::Postgres(url) => PgConnection::establish(url)
-                .map(RegistryConnection::Postgres)
-                .map_err(|error: ConnectionError| failed(error.to_string())),
-            DatabaseUrl::Sqlite(path) => {
-                let path =
-                    path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
-                let mut connection =
-                    SqliteConnection::establish(path).map_err(|error| failed(error.to_string()))?;
-                configure(&mut connection).map_err(|error| failed(error.to_string()))?;
-                Ok(RegistryConnection::Sqlite(connection))
-            }
-        }
+        let mut connection = self.establish(OpenMode::Existing)?;
+        self.configure(&mut connection)?;
+        Ok(connection)
     }
 
     fn is_valid(&self, connection: &mut RegistryConnection) -> Result<(), RegistryError> {
-        connection.ping().map_err(|error| RegistryError::query("reach the database", error))
+        connection
+            .ping()
+            .map_err(|error| RegistryError::query(&self.url, "reach the database", error))
     }
 
     fn has_broken(&self, connection: &mut RegistryConnection) -> bool {
         connection.is_broken()
     }
-}
-
-/// What each SQLite connection needs: patience, write-ahead log, foreign keys, and full syncs
-/// where `fsync` alone does not reach the disk (macOS).
-fn configure(connection: &mut SqliteConnection) -> diesel::QueryResult<()> {
-    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis()))?;
-    connection.batch_execute(
-        "PRAGMA journal_mode = WAL; \
-         PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON; \
-         PRAGMA fullfsync = ON; \
-         PRAGMA checkpoint_fullfsync = ON; \
-         PRAGMA wal_autocheckpoint = 4000; \
-         PRAGMA trusted_schema = OFF;",
-    )
 }

@@ -123,17 +123,30 @@ impl TryFrom<PackageRow> for Package {
 /// Statuses that leave the producer's own id free for another package.
 const RELEASED: [&str; 2] = [PackageStatus::Failed.as_str(), PackageStatus::Deleted.as_str()];
 
+/// Looks a package up and, in a transaction that decides by it, locks it.
+macro_rules! find_package {
+    ($reader:ident, $id:expr, $row:ty) => {{
+        use diesel::prelude::*;
+        use $crate::connection::RegistryConnection::Postgres;
+        let found = $crate::schema::packages::table.find($id.to_string());
+        match (&mut *$reader.connection, $reader.decides) {
+            (Postgres(c), true) => {
+                found.for_no_key_update().select(<$row>::as_select()).get_result(c)
+            }
+            (connection, _) => found.select(<$row>::as_select()).get_result(connection),
+        }
+    }};
+}
+pub(crate) use find_package;
+
 impl Reader<'_> {
     pub(crate) fn package_row(
         &mut self,
         id: PackageId,
     ) -> Result<Option<PackageRow>, RegistryError> {
-        packages::table
-            .find(id.to_string())
-            .select(PackageRow::as_select())
-            .first(self.connection)
+        find_package!(self, id, PackageRow)
             .optional()
-            .map_err(|error| RegistryError::query("look up a package", error))
+            .map_err(|error| RegistryError::query(self.url, "look up a package", error))
     }
 
     /// The package with this id.
@@ -148,6 +161,15 @@ impl Reader<'_> {
         producer: &Producer,
         external_id: &ExternalId,
     ) -> Result<Option<Package>, RegistryError> {
+        let url = self.url;
+        let failed =
+            |error| RegistryError::query(url, "look up a package by its external id", error);
+        if self.decides {
+            // Whoever finds no package is about to make one.
+            self.connection
+                .lock_name(&format!("external id {producer} {external_id}"))
+                .map_err(failed)?;
+        }
         let row: Option<PackageRow> = packages::table
             .filter(packages::external_id.eq(external_id.as_str()))
             .filter(packages::producer.eq(producer.as_str()))
@@ -155,7 +177,9 @@ impl Reader<'_> {
             .select(PackageRow::as_select())
             .first(self.connection)
             .optional()
-            .map_err(|error| RegistryError::query("look up a package by its external id", error))?;
+            .map_err(|error| {
+                RegistryError::query(self.url, "look up a package by its external id", error)
+            })?;
         row.map(Package::try_from).transpose()
     }
 
@@ -232,7 +256,7 @@ impl Writer<'_> {
         on_backend!(self.connection, |c| diesel::insert_into(packages::table)
             .values(&row)
             .execute(c))
-        .map_err(|error| RegistryError::query("record a package", error))?;
+        .map_err(|error| RegistryError::query(self.url, "record a package", error))?;
         self.insert_labels(&row.id, &said.labels, row.created_at)
     }
 
@@ -255,7 +279,7 @@ impl Writer<'_> {
             .values(&rows)
             .execute(c))
         .map(|_| ())
-        .map_err(|error| RegistryError::query("record labels", error))
+        .map_err(|error| RegistryError::query(self.url, "record labels", error))
     }
 
     /// Sets title and labels to what `package` says now.
@@ -272,7 +296,9 @@ impl Writer<'_> {
             packages::updated_at.eq(now.unix_micros()),
             packages::revision.eq(packages::revision + 1),
         );
-        let failed = |error| RegistryError::query("change a package's title and labels", error);
+        let url = self.url;
+        let failed =
+            |error| RegistryError::query(url, "change a package's title and labels", error);
         diesel::update(packages::table.find(&id))
             .set(change)
             .execute(self.connection)
@@ -300,6 +326,6 @@ impl Writer<'_> {
             .set(change)
             .execute(self.connection)
             .map(|_| ())
-            .map_err(|error| RegistryError::query("mark a package as failed", error))
+            .map_err(|error| RegistryError::query(self.url, "mark a package as failed", error))
     }
 }

@@ -57,7 +57,7 @@ impl Reader<'_> {
             .select(RuleRow::as_select())
             .first(self.connection)
             .optional()
-            .map_err(|error| RegistryError::query("look up a retention class", error))?;
+            .map_err(|error| RegistryError::query(self.url, "look up a retention class", error))?;
         row.map(RetentionRule::try_from).transpose()
     }
 
@@ -72,17 +72,23 @@ impl Reader<'_> {
             .select(RuleRow::as_select())
             .first(self.connection)
             .optional()
-            .map_err(|error| RegistryError::query("look up a retention rule", error))?;
+            .map_err(|error| RegistryError::query(self.url, "look up a retention rule", error))?;
         row.map(RetentionRule::try_from).transpose()
     }
 
     /// The current version of every class, ordered by name. There are a few dozen at most.
     pub fn current_rules(&mut self) -> Result<Vec<RetentionRule>, RegistryError> {
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "list the retention classes", error);
+        if self.decides {
+            // Whoever finds no class is about to make the first ones.
+            self.connection.lock_name("retention classes").map_err(failed)?;
+        }
         let rows: Vec<RuleRow> = retention_rules::table
             .order((retention_rules::class.asc(), retention_rules::version.desc()))
             .select(RuleRow::as_select())
             .load(self.connection)
-            .map_err(|error| RegistryError::query("list the retention classes", error))?;
+            .map_err(failed)?;
         let mut rules: Vec<RetentionRule> = Vec::new();
         for row in rows {
             let rule = RetentionRule::try_from(row)?;
@@ -111,6 +117,6 @@ impl Writer<'_> {
             .values(&row)
             .execute(c))
         .map(|_| ())
-        .map_err(|error| RegistryError::query("record a retention rule", error))
+        .map_err(|error| RegistryError::query(self.url, "record a retention rule", error))
     }
 }

@@ -92,7 +92,7 @@ impl Writer<'_> {
                 packages::sealing_revision.eq(big(package.revision)),
             ))
             .execute(self.connection)
-            .map_err(|error| RegistryError::query("announce a finalize", error))?;
+            .map_err(|error| RegistryError::query(self.url, "announce a finalize", error))?;
         Ok(SealIntent { finalized_at: now, revision: package.revision })
     }
 
@@ -126,6 +126,6 @@ impl Writer<'_> {
             ))
             .execute(self.connection)
             .map(|changed| changed == 1)
-            .map_err(|error| RegistryError::query("seal a package", error))
+            .map_err(|error| RegistryError::query(self.url, "seal a package", error))
     }
 }

@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use artifact_domain::id::ClaimId;
 use artifact_domain::{LogicalPath, PackageId, PackageStatus, Timestamp};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Array, Nullable, Text};
 
-use crate::connection::{Backend, on_backend};
+use crate::connection::{RegistryConnection, on_backend};
 use crate::error::RegistryError;
 use crate::files::{FileRow, StoredFile};
-use crate::packages::{big, column};
+use crate::packages::{big, column, find_package};
 use crate::read::Reader;
 use crate::schema::{files, packages, uploads};
 use crate::write::Writer;
 use crate::writers::WriterId;
 
-/// How many paths one statement asks for; SQLite's expressions may be 1000 deep.
-const CHUNK: usize = 100;
+/// How many rows or paths one statement carries.
+const CHUNK: usize = 1000;
 
 /// A wish to write one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,45 @@ struct UploadRow {
     renewed_at: i64,
 }
 
+/// What is at a path.
+#[derive(diesel::QueryableByName)]
+struct PlaceRow {
+    #[diesel(sql_type = Text)]
+    path: String,
+    /// The path again, if there is a file.
+    #[diesel(sql_type = Nullable<Text>)]
+    stored: Option<String>,
+    /// The claim on it.
+    #[diesel(sql_type = Nullable<Text>)]
+    claim_id: Option<String>,
+    /// A file or claim that lies in it as if it were a folder.
+    #[diesel(sql_type = Nullable<Text>)]
+    inside: Option<String>,
+}
+
+/// What of a package decides whether it takes a file.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = packages)]
+struct TallyRow {
+    status: String,
+    file_count: i64,
+    total_bytes: i64,
+}
+
+struct Tally {
+    status: PackageStatus,
+    files: u64,
+    bytes: u64,
+}
+
+/// What a claim that is granted finds at its path.
+struct Grant {
+    /// Whether there is a file, which the claim's file will replace.
+    stored: bool,
+    /// A void claim that is taken over.
+    void: Option<String>,
+}
+
 /// What a batch of claims is decided by.
 pub struct ClaimRules<'a> {
     /// The process that claims.
@@ -120,56 +159,70 @@ impl Reader<'_> {
             .limit(limit.into())
             .select(UploadRow::as_select())
             .load(self.connection)
-            .map_err(|error| RegistryError::query("list uploads", error))?;
+            .map_err(|error| RegistryError::query(self.url, "list uploads", error))?;
         rows.into_iter().map(claim).collect()
     }
 
-    /// Which of these paths are files of the package.
-    fn stored_among(&mut self, package: &str, paths: &[&str]) -> QueryResult<Vec<String>> {
-        files::table
-            .filter(files::package_id.eq(package))
-            .filter(files::path.eq_any(paths))
-            .select(files::path)
-            .load(self.connection)
+    fn tally(&mut self, package: PackageId) -> Result<Option<Tally>, RegistryError> {
+        let found = find_package!(self, package, TallyRow)
+            .optional()
+            .map_err(|error| RegistryError::query(self.url, "look up a package", error))?;
+        let Some(row) = found else { return Ok(None) };
+        let key = package.to_string();
+        Ok(Some(Tally {
+            status: column("package", &key, "status", row.status.parse())?,
+            files: column("package", &key, "file_count", u64::try_from(row.file_count))?,
+            bytes: column("package", &key, "total_bytes", u64::try_from(row.total_bytes))?,
+        }))
     }
 
-    /// Which of these paths are claimed.
-    fn claimed_among(&mut self, package: &str, paths: &[&str]) -> QueryResult<Vec<UploadRow>> {
-        uploads::table
-            .filter(uploads::package_id.eq(package))
-            .filter(uploads::path.eq_any(paths))
-            .select(UploadRow::as_select())
-            .load(self.connection)
-    }
-
-    /// A file or claim that lies in one of these paths as if they were folders.
-    fn any_below(&mut self, package: &str, paths: &[&str]) -> QueryResult<Option<String>> {
+    /// What is at each of these paths, and in it.
+    fn look_at(&mut self, package: &str, paths: &[&str]) -> QueryResult<Vec<PlaceRow>> {
+        // Each path is looked up by itself, in subqueries. `path IN (...)` and an `OR` of ranges
+        // say the same, but without statistics, which a package that is being filled never has,
+        // both databases may answer them by reading the whole package.
+        //
         // `0` is the character behind `/`: everything between begins with the path and a slash.
-        macro_rules! below {
-            ($table:ident) => {{
-                type Condition = Box<dyn BoxableExpression<$table::table, Backend, SqlType = Bool>>;
-                let any = paths.iter().fold(None::<Condition>, |any, path| {
-                    let one = $table::path
-                        .gt(format!("{path}/"))
-                        .and($table::path.lt(format!("{path}0")));
-                    Some(match any {
-                        Some(any) => Box::new(any.or(one)),
-                        None => Box::new(one),
-                    })
-                });
-                let Some(any) = any else { return Ok(None) };
-                $table::table
-                    .filter($table::package_id.eq(package))
-                    .filter(any)
-                    .select($table::path)
-                    .first::<String>(self.connection)
-                    .optional()?
-            }};
+        macro_rules! places {
+            ($package:literal, $wanted:literal) => {
+                concat!(
+                    "SELECT wanted.value AS path, ",
+                    "(SELECT f.path FROM files AS f ",
+                    "WHERE f.package_id = ",
+                    $package,
+                    " AND f.path = wanted.value) AS stored, ",
+                    "(SELECT u.claim_id FROM uploads AS u ",
+                    "WHERE u.package_id = ",
+                    $package,
+                    " AND u.path = wanted.value) AS claim_id, ",
+                    "COALESCE((SELECT f.path FROM files AS f ",
+                    "WHERE f.package_id = ",
+                    $package,
+                    " AND f.path > wanted.value || '/' AND f.path < wanted.value || '0' ",
+                    "ORDER BY f.path LIMIT 1), ",
+                    "(SELECT u.path FROM uploads AS u ",
+                    "WHERE u.package_id = ",
+                    $package,
+                    " AND u.path > wanted.value || '/' AND u.path < wanted.value || '0' ",
+                    "ORDER BY u.path LIMIT 1)) AS inside FROM ",
+                    $wanted
+                )
+            };
         }
-        if let Some(path) = below!(files) {
-            return Ok(Some(path));
+        match self.connection {
+            RegistryConnection::Postgres(c) => {
+                diesel::sql_query(places!("$1", "unnest($2) AS wanted (value)"))
+                    .bind::<Text, _>(package)
+                    .bind::<Array<Text>, _>(paths)
+                    .load(c)
+            }
+            RegistryConnection::Sqlite(c) => {
+                diesel::sql_query(places!("?1", "json_each(?2) AS wanted"))
+                    .bind::<Text, _>(package)
+                    .bind::<Text, _>(serde_json::Value::from(paths).to_string())
+                    .load(c)
+            }
         }
-        Ok(below!(uploads))
     }
 }
 
@@ -189,104 +242,136 @@ impl Writer<'_> {
     ) -> Result<Vec<Result<(), ClaimRefusal>>, RegistryError> {
         let mut answers: Vec<Result<(), ClaimRefusal>> = vec![Ok(()); claims.len()];
         for (package, indices) in by_package(claims.iter().map(|claim| claim.package)) {
-            let Some(row) = self.package_row(package)? else {
-                for index in indices {
-                    answers[index] = Err(ClaimRefusal::NoPackage);
+            let tally = self.tally(package)?;
+            let refusal = match &tally {
+                None => Some(ClaimRefusal::NoPackage),
+                Some(tally) if !tally.status.is_open() => {
+                    Some(ClaimRefusal::WrongStatus(tally.status))
                 }
-                continue;
+                Some(_) => None,
             };
-            let status = column("package", &row.id, "status", self.status_of(package))?;
-            if !status.is_open() {
+            if let Some(refusal) = refusal {
                 for index in indices {
-                    answers[index] = Err(ClaimRefusal::WrongStatus(status));
+                    answers[index] = Err(refusal.clone());
                 }
                 continue;
             }
-            let mut room =
-                rules.max_files.saturating_sub(u64::try_from(row.file_count).unwrap_or(0));
+            let package = package.to_string();
+            let stored = tally.map_or(0, |tally| tally.files);
+            let mut room = self.room(&package, rules, stored, indices.len() as u64)?;
             let mut accepted = PathSet::default();
-            let mut granted = Vec::new();
+            let (mut granted, mut void) = (Vec::new(), Vec::new());
             for chunk in indices.chunks(CHUNK) {
                 let wanted: Vec<&NewClaim> = chunk.iter().map(|index| &claims[*index]).collect();
-                for (index, answer) in chunk.iter().zip(self.judge(&row.id, rules, &wanted)?) {
+                for (index, answer) in chunk.iter().zip(self.judge(&package, rules, &wanted)?) {
                     let claim = &claims[*index];
-                    answers[*index] = answer.and_then(|()| {
-                        if room == 0 && !claim.replace {
+                    answers[*index] = answer.and_then(|grant| {
+                        if room == 0 && !grant.stored {
                             return Err(ClaimRefusal::TooManyFiles);
                         }
                         accepted.add(&claim.path)?;
-                        room = room.saturating_sub(1);
+                        if !grant.stored {
+                            room -= 1;
+                        }
                         granted.push(claim);
+                        void.extend(grant.void);
                         Ok(())
                     });
                 }
             }
             if !granted.is_empty() {
-                self.insert_claims(rules, &row.id, &granted)
-                    .map_err(|error| RegistryError::query("claim paths", error))?;
+                self.insert_claims(rules, &package, &granted, &void)
+                    .map_err(|error| RegistryError::query(self.url, "claim paths", error))?;
             }
         }
         Ok(answers)
     }
 
-    fn status_of(&mut self, package: PackageId) -> Result<PackageStatus, String> {
-        let text: String = packages::table
-            .find(package.to_string())
-            .select(packages::status)
-            .first(self.connection)
-            .map_err(|error| error.to_string())?;
-        text.parse().map_err(|error: artifact_domain::status::InvalidStatus| error.to_string())
+    /// How many more files the package may have: those that are stored and those that are on
+    /// their way count. `wanted` is how many are asked for; if all of them fit, the answer may be
+    /// less than what is there.
+    fn room(
+        &mut self,
+        package: &str,
+        rules: &ClaimRules<'_>,
+        stored: u64,
+        wanted: u64,
+    ) -> Result<u64, RegistryError> {
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "count uploads", error);
+        let claims = uploads::table.filter(uploads::package_id.eq(package));
+        let count: i64 = claims.count().get_result(self.connection).map_err(failed)?;
+        let taken = stored.saturating_add(u64::try_from(count).unwrap_or(0));
+        if taken.saturating_add(wanted) <= rules.max_files {
+            return Ok(rules.max_files - taken);
+        }
+        // It is close: void claims and claims that replace a file take no room of their own.
+        let rows: Vec<UploadRow> =
+            claims.select(UploadRow::as_select()).load(self.connection).map_err(failed)?;
+        let mut live = Vec::new();
+        for row in rows {
+            let claim = claim(row)?;
+            if !(rules.is_void)(&claim) {
+                live.push(claim.path);
+            }
+        }
+        let mut coming = 0;
+        for some in live.chunks(CHUNK) {
+            let paths: Vec<&str> = some.iter().map(String::as_str).collect();
+            let places = self.look_at(package, &paths).map_err(failed)?;
+            coming += places.iter().filter(|place| place.stored.is_none()).count() as u64;
+        }
+        Ok(rules.max_files.saturating_sub(stored.saturating_add(coming)))
     }
 
     /// Holds a chunk of claims on one package against its files and the claims that others have.
-    /// Void claims on wanted paths are removed on the way.
+    ///
+    /// A void claim gives way to a claim on the same path, which finds and removes what the dead
+    /// upload left there. To other paths it is a claim like any: it still names bytes that may be
+    /// in storage.
     fn judge(
         &mut self,
         package: &str,
         rules: &ClaimRules<'_>,
         wanted: &[&NewClaim],
-    ) -> Result<Vec<Result<(), ClaimRefusal>>, RegistryError> {
-        let failed = |error| RegistryError::query("look for conflicting files", error);
+    ) -> Result<Vec<Result<Grant, ClaimRefusal>>, RegistryError> {
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "look for conflicting files", error);
         let mut paths: BTreeSet<&str> = wanted.iter().map(|claim| claim.path.as_str()).collect();
         paths.extend(wanted.iter().flat_map(|claim| claim.path.folders()));
         let paths: Vec<&str> = paths.into_iter().collect();
-        let (mut stored, mut claimed) = (HashSet::new(), HashSet::new());
-        for some in paths.chunks(CHUNK) {
-            stored.extend(self.stored_among(package, some).map_err(failed)?);
-            for row in self.claimed_among(package, some).map_err(failed)? {
-                let id = row.claim_id.clone();
-                let claim = claim(row)?;
-                if (rules.is_void)(&claim) {
-                    diesel::delete(uploads::table.find(id))
-                        .execute(self.connection)
-                        .map_err(failed)?;
-                } else {
-                    claimed.insert(claim.path);
-                }
+        let places = self.look_at(package, &paths).map_err(failed)?;
+        let ids: Vec<String> = places.iter().filter_map(|place| place.claim_id.clone()).collect();
+        let mut void = HashSet::new();
+        for (id, row) in self.held_among(&ids).map_err(failed)? {
+            if (rules.is_void)(&claim(row)?) {
+                void.insert(id);
             }
         }
-        let names: Vec<&str> = wanted.iter().map(|claim| claim.path.as_str()).collect();
-        // Files below a wanted path are rare: one question for all, and one for each if any is.
-        let folders_among = self.any_below(package, &names).map_err(failed)?.is_some();
-        wanted
-            .iter()
-            .map(|claim| {
-                let path = claim.path.as_str();
-                let occupied =
-                    claim.path.folders().find(|f| stored.contains(*f) || claimed.contains(*f));
-                let below = if folders_among {
-                    self.any_below(package, &[path]).map_err(failed)?
-                } else {
-                    None
-                };
-                Ok(match (occupied.map(str::to_owned)).or(below) {
-                    Some(other) => Err(ClaimRefusal::Conflict { other }),
-                    None if claimed.contains(path) => Err(ClaimRefusal::InProgress),
-                    None if stored.contains(path) && !claim.replace => Err(ClaimRefusal::Duplicate),
-                    None => Ok(()),
-                })
-            })
-            .collect()
+        let places: HashMap<&str, &PlaceRow> =
+            places.iter().map(|place| (place.path.as_str(), place)).collect();
+        let judged = wanted.iter().map(|claim| {
+            let is_taken = |folder: &&str| {
+                places
+                    .get(folder)
+                    .is_some_and(|place| place.stored.is_some() || place.claim_id.is_some())
+            };
+            let place = places.get(claim.path.as_str());
+            let inside = place.and_then(|place| place.inside.as_deref());
+            if let Some(other) = claim.path.folders().find(is_taken).or(inside) {
+                return Err(ClaimRefusal::Conflict { other: other.to_owned() });
+            }
+            let held = place.and_then(|place| place.claim_id.as_ref());
+            if held.is_some_and(|id| !void.contains(id)) {
+                return Err(ClaimRefusal::InProgress);
+            }
+            let stored = place.is_some_and(|place| place.stored.is_some());
+            if stored && !claim.replace {
+                return Err(ClaimRefusal::Duplicate);
+            }
+            Ok(Grant { stored, void: held.cloned() })
+        });
+        Ok(judged.collect())
     }
 
     fn insert_claims(
@@ -294,7 +379,9 @@ impl Writer<'_> {
         rules: &ClaimRules<'_>,
         package: &str,
         granted: &[&NewClaim],
+        void: &[String],
     ) -> QueryResult<()> {
+        self.delete_claims(void)?;
         let rows: Vec<UploadRow> = granted
             .iter()
             .map(|claim| UploadRow {
@@ -305,7 +392,7 @@ impl Writer<'_> {
                 renewed_at: rules.now.unix_micros(),
             })
             .collect();
-        for some in rows.chunks(CHUNK * 10) {
+        for some in rows.chunks(CHUNK) {
             on_backend!(self.connection, |c| diesel::insert_into(uploads::table)
                 .values(some)
                 .execute(c))?;
@@ -326,29 +413,35 @@ impl Writer<'_> {
             .set(uploads::renewed_at.eq(now.unix_micros()))
             .execute(self.connection)
             .map(|changed| changed == 1)
-            .map_err(|error| RegistryError::query("renew a claim", error))
+            .map_err(|error| RegistryError::query(self.url, "renew a claim", error))
     }
 
     /// Gives claims up; those that are not held any more are passed over.
     pub fn release_claims(&mut self, claims: &[ClaimId]) -> Result<(), RegistryError> {
-        self.take_claims(claims)
-            .map(|_| ())
-            .map_err(|error| RegistryError::query("release claims", error))
+        let ids: Vec<String> = claims.iter().map(ToString::to_string).collect();
+        self.delete_claims(&ids)
+            .map_err(|error| RegistryError::query(self.url, "release claims", error))
     }
 
-    /// Removes claims and answers those that were there.
-    fn take_claims(&mut self, claims: &[ClaimId]) -> QueryResult<HashSet<String>> {
-        let mut taken = HashSet::new();
-        for some in claims.chunks(CHUNK * 10) {
-            let ids: Vec<String> = some.iter().map(ToString::to_string).collect();
-            let removed: Vec<String> = on_backend!(self.connection, |c| diesel::delete(
-                uploads::table.filter(uploads::claim_id.eq_any(&ids))
-            )
-            .returning(uploads::claim_id)
-            .get_results(c))?;
-            taken.extend(removed);
+    fn delete_claims(&mut self, ids: &[String]) -> QueryResult<()> {
+        for some in ids.chunks(CHUNK) {
+            diesel::delete(uploads::table.filter(uploads::claim_id.eq_any(some)))
+                .execute(self.connection)?;
         }
-        Ok(taken)
+        Ok(())
+    }
+
+    /// The claims of these that are held, by id.
+    fn held_among(&mut self, ids: &[String]) -> QueryResult<HashMap<String, UploadRow>> {
+        let mut held = HashMap::new();
+        for some in ids.chunks(CHUNK) {
+            let rows: Vec<UploadRow> = uploads::table
+                .filter(uploads::claim_id.eq_any(some))
+                .select(UploadRow::as_select())
+                .load(self.connection)?;
+            held.extend(rows.into_iter().map(|row| (row.claim_id.clone(), row)));
+        }
+        Ok(held)
     }
 
     /// Gives up the claim on one path if it is void. Answers whether there was one.
@@ -358,19 +451,43 @@ impl Writer<'_> {
         path: &LogicalPath,
         is_void: &dyn Fn(&Claim) -> bool,
     ) -> Result<bool, RegistryError> {
-        let failed = |error| RegistryError::query("release a claim", error);
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "release a claim", error);
+        let rows: Vec<UploadRow> = uploads::table
+            .filter(uploads::package_id.eq(package.to_string()))
+            .filter(uploads::path.eq(path.as_str()))
+            .select(UploadRow::as_select())
+            .load(self.connection)
+            .map_err(failed)?;
         let mut released = false;
-        for row in self.claimed_among(&package.to_string(), &[path.as_str()]).map_err(failed)? {
+        for row in rows {
             let id = row.claim_id.clone();
             if is_void(&claim(row)?) {
-                diesel::delete(uploads::table.find(id)).execute(self.connection).map_err(failed)?;
+                self.delete_claims(&[id]).map_err(failed)?;
                 released = true;
             }
         }
         Ok(released)
     }
 
-    /// Turns claims into files, each with an answer of its own, in the order of `uploads`.
+    /// Locks packages, so that a transaction that changes several of them can do so in any order.
+    /// Without it, two such transactions may wait for each other, and PostgreSQL then ends one.
+    /// SQLite has one writer at a time and nothing to lock.
+    pub fn lock_packages(
+        &mut self,
+        packages: impl IntoIterator<Item = PackageId>,
+    ) -> Result<(), RegistryError> {
+        if matches!(self.connection, RegistryConnection::Postgres(_)) {
+            for package in packages.into_iter().collect::<BTreeSet<_>>() {
+                self.tally(package)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns claims into files, each with an answer of its own, in the order of `finished`. What
+    /// is refused keeps its claim, if it still has it: whoever wrote the bytes removes them first
+    /// and then releases it.
     pub fn finish_uploads(
         &mut self,
         writer: WriterId,
@@ -378,36 +495,51 @@ impl Writer<'_> {
         max_bytes: u64,
         finished: &[FinishedUpload],
     ) -> Result<Vec<Result<(), FinishRefusal>>, RegistryError> {
-        let failed = |error| RegistryError::query("record files", error);
-        let claims: Vec<ClaimId> = finished.iter().map(|upload| upload.claim).collect();
-        let held = self.take_claims(&claims).map_err(failed)?;
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "record files", error);
         let mut answers: Vec<Result<(), FinishRefusal>> = vec![Ok(()); finished.len()];
         for (package, indices) in by_package(finished.iter().map(|upload| upload.package)) {
-            let status = self.status_of(package).unwrap_or(PackageStatus::Deleted);
-            let mut total = self
-                .package_row(package)?
-                .map_or(0, |row| u64::try_from(row.total_bytes).unwrap_or(0));
-            let (mut rows, mut bytes) = (Vec::new(), 0_u64);
-            for index in indices {
+            // A package whose row is gone has gone further than deletion.
+            let tally = self.tally(package)?.unwrap_or(Tally {
+                status: PackageStatus::Deleted,
+                files: 0,
+                bytes: 0,
+            });
+            if !tally.status.is_open() {
+                for index in indices {
+                    answers[index] = Err(FinishRefusal::WrongStatus(tally.status));
+                }
+                continue;
+            }
+            let ids: Vec<String> =
+                indices.iter().map(|index| finished[*index].claim.to_string()).collect();
+            let mut held = self.held_among(&ids).map_err(failed)?;
+            let (mut rows, mut done, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+            for (index, id) in indices.into_iter().zip(ids) {
                 let upload = &finished[index];
+                let row = file_row(writer, upload);
                 let size = upload.file.record.size;
-                answers[index] = if !status.is_open() {
-                    Err(FinishRefusal::WrongStatus(status))
-                } else if !held.contains(&upload.claim.to_string()) {
+                // A claim is good for its path, once.
+                let is_held = held
+                    .get(&id)
+                    .is_some_and(|held| held.package_id == row.package_id && held.path == row.path);
+                answers[index] = if !is_held {
                     Err(FinishRefusal::ClaimLost)
-                } else if total.saturating_add(size) > max_bytes {
+                } else if tally.bytes.saturating_add(bytes).saturating_add(size) > max_bytes {
                     Err(FinishRefusal::TooManyBytes)
                 } else {
-                    total += size;
+                    held.remove(&id);
                     bytes += size;
-                    rows.push(file_row(writer, upload));
+                    rows.push(row);
+                    done.push(id);
                     Ok(())
                 };
             }
             if rows.is_empty() {
                 continue;
             }
-            for some in rows.chunks(CHUNK * 10) {
+            self.delete_claims(&done).map_err(failed)?;
+            for some in rows.chunks(CHUNK) {
                 on_backend!(self.connection, |c| diesel::insert_into(files::table)
                     .values(some)
                     .execute(c))

@@ -36,17 +36,27 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// `scheme://user:secret@host` with the secret as `***`.
+/// `scheme://user:secret@host?password=secret`, or `password=secret` among other words as libpq
+/// also takes it, with `***` for the secret.
 fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("password=") {
+        let (before, value) = rest.split_at(at + "password=".len());
+        shown.push_str(before);
+        shown.push_str("***");
+        let quoted = value.strip_prefix('\'').and_then(|value| value.find('\'')).map(|end| end + 2);
+        let end = quoted.or_else(|| value.find(|c: char| c == '&' || c.is_whitespace()));
+        rest = end.map_or("", |end| &value[end..]);
+    }
+    shown.push_str(rest);
+    let Some((scheme, rest)) = shown.split_once("://") else { return shown };
     match rest.rsplit_once('@') {
         Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}:***@{host}")
         }
-        None => text.to_owned(),
+        None => shown,
     }
 }
 
@@ -93,5 +103,16 @@ mod tests {
         assert!(!format!("{url:?}").contains("s3cr"));
         let error = "mysql://u:s3cret@h/d".parse::<DatabaseUrl>().unwrap_err().to_string();
         assert!(!error.contains("s3cret"), "{error}");
+        for (text, shown) in [
+            (
+                "postgres://h/d?password=s3cr@t&sslmode=require",
+                "postgres://h/d?password=***&sslmode=require",
+            ),
+            ("postgres://u@h/d?sslpassword=s3cret", "postgres://u:***@h/d?sslpassword=***"),
+            ("host=h password=s3cret dbname=d", "host=h password=*** dbname=d"),
+            ("password='s3 cret' host=h", "password=*** host=h"),
+        ] {
+            assert_eq!(without_password(text), shown);
+        }
     }
 }

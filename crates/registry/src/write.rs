@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::connection::RegistryConnection;
 use crate::read::Reader;
+use crate::url::DatabaseUrl;
 
 /// A transaction that may write; it reads like a [`Reader`]. The changes are in the modules of
 /// what they change.
@@ -12,8 +13,8 @@ pub struct Writer<'c> {
 }
 
 impl<'c> Writer<'c> {
-    pub(crate) const fn new(connection: &'c mut RegistryConnection) -> Self {
-        Self { reader: Reader::new(connection) }
+    pub(crate) const fn new(connection: &'c mut RegistryConnection, url: &'c DatabaseUrl) -> Self {
+        Self { reader: Reader { connection, url, decides: true } }
     }
 }
 

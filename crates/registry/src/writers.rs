@@ -29,7 +29,9 @@ impl Reader<'_> {
             .order(files::path.asc())
             .select(files::path)
             .load(self.connection)
-            .map_err(|error| RegistryError::query("look for files of an earlier boot", error))
+            .map_err(|error| {
+                RegistryError::query(self.url, "look for files of an earlier boot", error)
+            })
     }
 }
 
@@ -46,6 +48,6 @@ impl Writer<'_> {
             .returning(writers::id)
             .get_result(c))
         .map(WriterId)
-        .map_err(|error| RegistryError::query("record this process as a writer", error))
+        .map_err(|error| RegistryError::query(self.url, "record this process as a writer", error))
     }
 }

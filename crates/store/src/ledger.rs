@@ -166,6 +166,8 @@ impl Book {
         }
         let now = clock::now();
         let recorded = self.registry.write(Durability::Relaxed, |writer| {
+            let packages = finished.iter().map(|upload| upload.package);
+            writer.lock_packages(packages.chain(claims.iter().map(|claim| claim.package)))?;
             let stored =
                 writer.finish_uploads(self.writer, now, self.limits.package_bytes, &finished)?;
             audit(writer, &finished, &origins, &stored)?;

@@ -12,7 +12,7 @@ use artifact_domain::{FileRecord, LogicalPath, PackageId};
 use artifact_registry::Durability;
 use artifact_registry::events::NewAuditEvent;
 use artifact_registry::files::StoredFile;
-use artifact_registry::uploads::{ClaimRefusal, FinishRefusal, FinishedUpload, NewClaim};
+use artifact_registry::uploads::{Claim, ClaimRefusal, FinishRefusal, FinishedUpload, NewClaim};
 use artifact_storage::{ObjectFacts, ObjectKey, ObjectWriter, StorageError};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -67,7 +67,7 @@ struct HeldClaims<'a> {
 }
 
 impl HeldClaims<'_> {
-    /// Says that the claims have turned into files, or are somebody else's.
+    /// Says that the claims have turned into files.
     fn settled(mut self) {
         self.ids.clear();
     }
@@ -156,11 +156,11 @@ impl ArtifactStore {
         let file = StoredFile { record: record.clone(), etag: facts.etag };
         let finished = FinishedUpload { claim: id, package, file };
         let recorded = ledger.finish(vec![finished], self.origin.clone()).await?;
-        held.settled();
-        match recorded.into_iter().next() {
-            Some(Err(refusal)) => Err(self.not_recorded(package, record.path, refusal).await),
-            _ => Ok(record),
+        if let Some(Err(refusal)) = recorded.into_iter().next() {
+            return Err(self.not_recorded(package, record.path, refusal).await);
         }
+        held.settled();
+        Ok(record)
     }
 
     /// Stores several new small files that are in memory, each with an answer of its own, in
@@ -428,22 +428,31 @@ impl ArtifactStore {
         package: PackageId,
         path: &LogicalPath,
     ) -> Result<(), StoreError> {
-        self.ledger()?;
+        let ledger = self.ledger()?;
         let wanted = path.clone();
-        let cleared = self
+        let there = self
             .run(move |parts| {
                 parts.registry.write(Durability::Relaxed, |writer| {
                     open_package(writer, package)?;
-                    Ok::<_, StoreError>(writer.release_void_claim(package, &wanted, &|claim| {
-                        is_void(&parts.storage, &parts.limits, claim)
-                    })?)
+                    let is_void = |claim: &Claim| is_void(&parts.storage, &parts.limits, claim);
+                    let cleared = writer.release_void_claim(package, &wanted, &is_void)?;
+                    Ok::<_, StoreError>(cleared || writer.file(package, &wanted)?.is_some())
                 })
             })
             .await?;
-        if self.take_out(package, path).await? || cleared {
-            return Ok(());
+        if !there {
+            return Err(StoreError::NoFile { package, path: path.clone() });
         }
-        Err(StoreError::NoFile { package, path: path.clone() })
+        // With a claim nobody else writes the path while its bytes go.
+        let id = ClaimId::generate(clock::now());
+        let claim = NewClaim { id, package, path: path.clone(), replace: true };
+        if let Some(Err(refusal)) = ledger.claim(vec![claim]).await?.into_iter().next() {
+            return Err(self.refused(package, path, refusal).await);
+        }
+        let _held = HeldClaims { ledger, ids: vec![id] };
+        self.take_out(package, path).await?;
+        // What a cut-off upload left has no row, and is there all the same.
+        Ok(self.parts.storage.delete(&ObjectKey::payload(package, path)).await?)
     }
 
     /// Which of a client's files are stored already, with these sizes and digests.
