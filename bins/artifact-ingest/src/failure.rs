@@ -6,7 +6,7 @@ use std::fmt;
 use artifact_domain::wire::ErrorCode;
 use artifact_ingestion::download::DownloadError;
 use artifact_ingestion::guide_board::GuideBoardError;
-use artifact_ingestion::{IngestError, WalkError};
+use artifact_ingestion::{DestinationError, IngestError, WalkError};
 use artifact_store::StoreError;
 
 use crate::exit;
@@ -72,16 +72,22 @@ const fn exit_of(code: ErrorCode) -> u8 {
     }
 }
 
+/// The exit code of an error of the embedded store, which says more than its code.
+const fn exit_of_store(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Damaged { .. } => exit::INTEGRITY,
+        _ if error.is_missing_store() => exit::NO_PACKAGE,
+        _ => exit_of(error.code()),
+    }
+}
+
+fn exit_of_destination(error: &DestinationError) -> u8 {
+    error.source.downcast_ref().map_or_else(|| exit_of(error.code), exit_of_store)
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let exit = if error.is_missing_store() {
-            exit::NO_PACKAGE
-        } else if matches!(error, StoreError::Damaged { .. }) {
-            exit::INTEGRITY
-        } else {
-            exit_of(error.code())
-        };
-        Self::explained(exit, &error)
+        Self::explained(exit_of_store(&error), &error)
     }
 }
 
@@ -91,7 +97,7 @@ impl From<IngestError> for Failure {
             IngestError::Nothing { .. } => exit::NOTHING,
             IngestError::Conflict { .. } => exit::CONFLICT,
             IngestError::Files { .. } | IngestError::Compared { .. } => exit::INTEGRITY,
-            IngestError::Destination { source, .. } => exit_of(source.code),
+            IngestError::Destination { source, .. } => exit_of_destination(source),
         };
         Self::explained(exit, &error)
     }
@@ -123,8 +129,11 @@ impl From<GuideBoardError> for Failure {
 
 impl From<DownloadError> for Failure {
     fn from(error: DownloadError) -> Self {
-        // A folder that cannot be written is as good as a store that cannot be read.
-        let exit = error.code().map_or(exit::UNAVAILABLE, exit_of);
+        let exit = match &error {
+            DownloadError::Destination(source) => exit_of_destination(source),
+            // A folder that cannot be written is as good as a store that cannot be read.
+            _ => error.code().map_or(exit::UNAVAILABLE, exit_of),
+        };
         Self::explained(exit, &error)
     }
 }

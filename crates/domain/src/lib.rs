@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | [`id`], [`digest`], [`path`], [`name`], [`label`], [`metadata`], [`media_type`], [`time`], [`size`] | the parsed values |
 //! | [`status`] | the status machine of a package |
-//! | [`package`], [`file`], [`retention`], [`event`] | the records |
+//! | [`package`], [`mod@file`], [`retention`], [`event`] | the records |
 //! | [`manifest`], [`bag`] | what seals a package: RFC 8785 JSON and BagIt tag files |
 //! | [`filter`], [`cursor`] | what a list is asked for and where it goes on |
 //! | [`wire`] | requests and answers, defined once for store, server and client |

@@ -4,10 +4,10 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`walk`] | which files of a directory are taken, and what is left out and why |
+//! | [`mod@walk`] | which files of a directory are taken, and what is left out and why |
 //! | [`source`] | reading a file that must not change meanwhile |
 //! | [`destination`] | what an ingest needs of a store, embedded or behind HTTP |
-//! | [`ingest`] | create or resume, upload in parallel, finalize |
+//! | [`mod@ingest`] | create or resume, upload in parallel, finalize |
 //! | [`compare`] | a directory against the files of a package |
 //! | [`download`] | a package back into a directory, verified as it arrives |
 //! | [`guide_board`] | reading the run directories of the first producer |

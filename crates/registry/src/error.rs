@@ -151,6 +151,11 @@ impl RegistryError {
             Self::ReadOnly { url: url.to_string(), operation, source }
         } else if says(&["disk is full", "No space left"]) {
             Self::Full { url: url.to_string(), operation, source }
+        } else if says(&["unable to open database file", "disk I/O error"]) {
+            // SQLite makes its log beside the file with the first statement, so a folder that may
+            // not be written shows here and not when the file is opened.
+            let advice = "check that its file and folder may be read and written";
+            Self::Open { url: url.to_string(), reason: format!("{message}; {advice}") }
         } else {
             Self::Query { operation, source }
         }
@@ -178,6 +183,17 @@ mod tests {
     fn meaning(source: DieselError) -> RegistryError {
         let url = "postgres://store:secret@db.example.org/evidence".parse().unwrap();
         RegistryError::query(&url, "count sheep", source)
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_written_is_an_unavailable_registry_not_a_defect() {
+        let url = DatabaseUrl::sqlite("a/registry.sqlite3");
+        let error = RegistryError::query(&url, "look", unknown("unable to open database file"));
+        assert!(matches!(&error, RegistryError::Open { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("a/registry.sqlite3")
+                && error.to_string().contains("written")
+        );
     }
 
     #[test]

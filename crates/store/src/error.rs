@@ -313,11 +313,7 @@ fn list(problems: &[FileProblem]) -> String {
 impl StoreError {
     /// Whether there is no store at all where one was to be opened.
     pub const fn is_missing_store(&self) -> bool {
-        matches!(
-            self,
-            Self::Registry(RegistryError::Missing { .. })
-                | Self::Storage(StorageError::NotAStorage { .. })
-        )
+        matches!(self, Self::Registry(RegistryError::Missing { .. }))
     }
 
     /// What went wrong, for programs. There is no wildcard: a new error has to decide.
