@@ -267,6 +267,7 @@ async fn send(
     let options = IngestOptions {
         concurrency: options.concurrency.into(),
         replace: options.replace,
+        bookmarks: Some(common.data_dir.join("unfinished")),
         expected,
     };
     let progress: Arc<dyn Progress> = Arc::new(Bars::new(common.quiet));

@@ -8,6 +8,9 @@ use crate::name::{ExternalId, Kind, Producer, Reason, RetentionClassName, Title}
 use crate::status::PackageStatus;
 use crate::time::Timestamp;
 
+/// The kind of a package whose producer does not say.
+pub const DEFAULT_KIND: &str = "directory";
+
 /// What a producer says of a package before it sends the first byte.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageDescription {

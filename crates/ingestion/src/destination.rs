@@ -4,9 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
-use artifact_domain::filter::PageLimit;
+use artifact_domain::filter::{PackageFilter, PageLimit};
+use artifact_domain::name::Kind;
+use artifact_domain::package::DEFAULT_KIND;
 use artifact_domain::wire::{CreatePackage, ErrorCode, FinalizePackage, Page, Summary};
-use artifact_domain::{FileRecord, LogicalPath, PackageId};
+use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus};
 use artifact_store::{ArtifactStore, ByteStream, NewUpload, SmallFile, StoreError};
 use bytes::Bytes;
 use futures::Stream;
@@ -19,6 +21,15 @@ pub trait Destination: Clone + Send + Sync + 'static {
         &self,
         request: CreatePackage,
     ) -> impl Future<Output = Result<PackageId, DestinationError>> + Send;
+
+    /// The newest finalized packages of this producer and kind that have no external id and as
+    /// many files and bytes as these: packages that may have the same content.
+    fn alike(
+        &self,
+        request: &CreatePackage,
+        file_count: u64,
+        total_bytes: u64,
+    ) -> impl Future<Output = Result<Vec<PackageId>, DestinationError>> + Send;
 
     /// What is known of a package.
     fn summary(
@@ -109,6 +120,15 @@ impl DestinationError {
     }
 }
 
+impl DestinationError {
+    /// The note of an unfinished package cannot be written beside the store.
+    pub(crate) fn bookmark(error: &std::io::Error) -> Self {
+        let text = format!("failed to note the unfinished package in the data folder: {error}");
+        let source = Box::new(std::io::Error::new(error.kind(), text));
+        Self { code: ErrorCode::StorageUnavailable, package: None, files: Vec::new(), source }
+    }
+}
+
 impl From<StoreError> for DestinationError {
     fn from(error: StoreError) -> Self {
         let (mut package, mut files, mut code) = (None, Vec::new(), error.code());
@@ -128,6 +148,27 @@ impl From<StoreError> for DestinationError {
 impl Destination for ArtifactStore {
     async fn create(&self, request: CreatePackage) -> Result<PackageId, DestinationError> {
         Ok(self.create_package(request).await?.id)
+    }
+
+    async fn alike(
+        &self,
+        request: &CreatePackage,
+        file_count: u64,
+        total_bytes: u64,
+    ) -> Result<Vec<PackageId>, DestinationError> {
+        let filter = PackageFilter {
+            producer: Some(request.producer.clone()),
+            kind: request.kind.clone().or_else(|| Kind::parse(DEFAULT_KIND).ok()),
+            status: Some(PackageStatus::Finalized),
+            ..PackageFilter::default()
+        };
+        let limit = PageLimit::new(PageLimit::MAX.into()).unwrap_or_default();
+        let page = self.packages(filter, None, limit).await?;
+        let alike = page.items.into_iter().filter(|package| {
+            package.description.external_id.is_none()
+                && (package.file_count, package.total_bytes) == (file_count, total_bytes)
+        });
+        Ok(alike.map(|package| package.id).collect())
     }
 
     async fn summary(&self, package: PackageId) -> Result<Summary, DestinationError> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use artifact_domain::wire::{
 };
 use artifact_domain::{LogicalPath, PackageId, PackageStatus, Sha256Digest};
 
+use crate::bookmark::Bookmark;
 use crate::compare::{CompareError, Comparison, compare};
 use crate::destination::{Destination, DestinationError};
 use crate::lanes::upload_all;
@@ -31,13 +33,16 @@ pub struct IngestOptions {
     /// Whether files of an unfinished package that are not as in the directory are replaced or
     /// removed. A finalized package is never changed.
     pub replace: bool,
+    /// Where the unfinished package of a directory without an external id is noted; without such
+    /// a folder it is not found again, and neither is a finalized one with the same files.
+    pub bookmarks: Option<PathBuf>,
     /// Digests that files must have, because something is already said of their bytes.
     pub expected: HashMap<LogicalPath, Sha256Digest>,
 }
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { concurrency: 8, replace: false, expected: HashMap::new() }
+        Self { concurrency: 8, replace: false, bookmarks: None, expected: HashMap::new() }
     }
 }
 
@@ -210,29 +215,48 @@ async fn attempt<D: Destination>(
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
 ) -> Result<Ingested, IngestError> {
-    let (package, outcome, wanted, warnings) = match destination.create(request.clone()).await {
-        Ok(package) => (package, Outcome::Ingested, None, Vec::new()),
-        Err(DestinationError {
-            code: ErrorCode::PackageExists, package: Some(package), ..
-        }) => {
-            let failed = |source| IngestError::Destination { package: None, source };
+    let failed = |source| IngestError::Destination { package: None, source };
+    let bookmark = match (&request.external_id, &options.bookmarks) {
+        (None, Some(folder)) => Some(Bookmark::new(folder, &request, &walk.directory)),
+        _ => None,
+    };
+    let existing = match &bookmark {
+        Some(bookmark) => recall(destination, walk, &request, bookmark, options, progress).await?,
+        None => None,
+    };
+    let created = match existing {
+        Some(recalled) => Err(recalled),
+        None => match destination.create(request.clone()).await {
+            Ok(package) => Ok(package),
+            Err(DestinationError {
+                code: ErrorCode::PackageExists,
+                package: Some(package),
+                ..
+            }) => Err((package, None)),
+            Err(source) => return Err(failed(source)),
+        },
+    };
+    let (package, outcome, wanted, warnings) = match created {
+        Ok(package) => {
+            if let Some(bookmark) = &bookmark {
+                bookmark
+                    .write(package)
+                    .map_err(|error| failed(DestinationError::bookmark(&error)))?;
+            }
+            (package, Outcome::Ingested, None, Vec::new())
+        }
+        Err((package, compared)) => {
             let summary = destination.summary(package).await.map_err(failed)?;
             let warnings = unheeded(&request, &summary);
-            let comparison =
-                compare(destination, package, walk, options.concurrency.min(4), &**progress)
-                    .await
-                    .map_err(|error| match error {
-                        CompareError::Destination(source) => failed(source),
-                        CompareError::Source { path, source } => {
-                            IngestError::Compared { path, error: source }
-                        }
-                    })?;
+            let comparison = match compared {
+                Some(comparison) => comparison,
+                None => hold(destination, package, walk, options, progress).await?,
+            };
             match resume(destination, summary, comparison, options).await? {
                 Resumption::Done(report) => return Ok(Ingested { report: *report, warnings }),
                 Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths), warnings),
             }
         }
-        Err(source) => return Err(IngestError::Destination { package: None, source }),
     };
     let files = walk
         .files
@@ -240,9 +264,57 @@ async fn attempt<D: Destination>(
         .filter(|file| wanted.as_ref().is_none_or(|paths| paths.contains(&file.path)));
     upload_all(destination, package, files.cloned().collect(), options, progress).await?;
     finalize(destination, package, walk, options, progress).await?;
+    if let Some(bookmark) = &bookmark {
+        bookmark.remove();
+    }
     let failed = |source| IngestError::Destination { package: Some(package), source };
     let summary = destination.summary(package).await.map_err(failed)?;
     Ok(Ingested { report: IngestReport { summary, outcome }, warnings })
+}
+
+/// The package of a directory that has no external id: the unfinished one that was noted, or a
+/// finalized one with the very same files, with the comparison that has shown it.
+async fn recall<D: Destination>(
+    destination: &D,
+    walk: &Walk,
+    request: &CreatePackage,
+    bookmark: &Bookmark,
+    options: &IngestOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<Option<(PackageId, Option<Comparison>)>, IngestError> {
+    let failed = |source| IngestError::Destination { package: None, source };
+    if let Some(noted) = bookmark.read() {
+        match destination.summary(noted).await {
+            Ok(summary) if summary.status.is_open() => return Ok(Some((noted, None))),
+            Ok(_) => bookmark.remove(),
+            Err(error) if error.code == ErrorCode::NotFound => bookmark.remove(),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let (files, bytes) = (walk.files.len() as u64, walk.total_bytes());
+    for package in destination.alike(request, files, bytes).await.map_err(failed)? {
+        let comparison = hold(destination, package, walk, options, progress).await?;
+        if comparison.is_equal() {
+            return Ok(Some((package, Some(comparison))));
+        }
+    }
+    Ok(None)
+}
+
+/// Holds the directory against a package.
+async fn hold<D: Destination>(
+    destination: &D,
+    package: PackageId,
+    walk: &Walk,
+    options: &IngestOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<Comparison, IngestError> {
+    compare(destination, package, walk, options.concurrency.min(4), &**progress).await.map_err(
+        |error| match error {
+            CompareError::Destination(source) => IngestError::Destination { package: None, source },
+            CompareError::Source { path, source } => IngestError::Compared { path, error: source },
+        },
+    )
 }
 
 /// Finalizes, and once more after sending again what the store found incomplete: uploads that

@@ -28,6 +28,7 @@ pub mod ingest;
 pub mod source;
 pub mod walk;
 
+mod bookmark;
 mod lanes;
 mod progress;
 

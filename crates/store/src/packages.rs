@@ -5,7 +5,7 @@ use artifact_domain::event::{AuditAction, Origin, RetentionEventKind};
 use artifact_domain::filter::{PackageFilter, PageLimit};
 use artifact_domain::label::Labels;
 use artifact_domain::name::{Kind, Reason, RetentionClassName};
-use artifact_domain::package::PackageDescription;
+use artifact_domain::package::{DEFAULT_KIND, PackageDescription};
 use artifact_domain::retention::DEFAULT_CLASS;
 use artifact_domain::wire::{CreatePackage, Page, Summary, UpdatePackage};
 use artifact_domain::{Package, PackageId, PackageStatus, Timestamp};
@@ -17,9 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::ArtifactStore;
-
-/// The kind of a package whose producer does not say.
-const DEFAULT_KIND: &str = "directory";
 
 /// A name that stands in this program; a test parses both.
 fn default_name<T>(parsed: Result<T, artifact_domain::name::InvalidName>) -> T {
