@@ -204,7 +204,7 @@ pub enum StoreError {
     ReadOnly,
     /// The storage root is not the one that the registry's packages lie in.
     #[error(
-        "the registry knows the storage {known}, but {url} is another one: name the right folder, or restore it; nothing was changed"
+        "the registry knows the storage {known}, and {url} is not it: name the right folder, mount it, or restore it; nothing was changed"
     )]
     ForeignStorage {
         /// What the registry knows.

@@ -33,7 +33,7 @@ enum Step {
     Claim(Vec<NewClaim>, Answer<Vec<Result<(), ClaimRefusal>>>),
     Finish(Vec<FinishedUpload>, Origin, Answer<Vec<Result<(), FinishRefusal>>>),
     Renew(ClaimId, Answer<bool>),
-    Release(ClaimId),
+    Release(Vec<ClaimId>, Option<Answer<()>>),
 }
 
 /// The way to the thread that records uploads. Dropping it waits for the thread to record what it
@@ -116,10 +116,15 @@ impl Ledger {
         self.ask(|answer| Step::Renew(claim, answer)).await
     }
 
-    /// Gives a claim up, without waiting for it.
-    pub(crate) fn release(&self, claim: ClaimId) {
-        // A ledger that has stopped takes nothing; the claim is then void with this process.
-        let _ = self.send(Step::Release(claim));
+    /// Gives claims up, and answers when they are.
+    pub(crate) async fn release(&self, claims: Vec<ClaimId>) -> Result<(), StoreError> {
+        self.ask(|answer| Step::Release(claims, Some(answer))).await
+    }
+
+    /// Gives claims up, without waiting for it.
+    pub(crate) fn release_soon(&self, claims: Vec<ClaimId>) {
+        // A ledger that has stopped takes nothing; the claims are then void with this process.
+        let _ = self.send(Step::Release(claims, None));
     }
 }
 
@@ -148,9 +153,13 @@ impl Book {
     fn record(&self, steps: Vec<Step>) {
         let (mut claims, mut claim_answers) = (Vec::new(), Vec::new());
         let (mut finished, mut origins, mut finish_answers) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut renewals, mut releases) = (Vec::new(), Vec::new());
+        let mut renewals = Vec::new();
+        let (mut releases, mut release_answers) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
+                // Whoever asked has given up meanwhile. The release of these claims comes behind
+                // them, and in one commit releases go first.
+                Step::Claim(_, answer) if answer.is_closed() => {}
                 Step::Claim(some, answer) => {
                     claim_answers.push((some.len(), answer));
                     claims.extend(some);
@@ -161,7 +170,10 @@ impl Book {
                     finished.extend(some);
                 }
                 Step::Renew(claim, answer) => renewals.push((claim, answer)),
-                Step::Release(claim) => releases.push(claim),
+                Step::Release(some, answer) => {
+                    releases.extend(some);
+                    release_answers.extend(answer);
+                }
             }
         }
         let now = clock::now();
@@ -200,6 +212,9 @@ impl Book {
                 for ((_, answer), said) in renewals.into_iter().zip(held) {
                     drop(answer.send(Ok(said)));
                 }
+                for answer in release_answers {
+                    drop(answer.send(Ok(())));
+                }
             }
             Err(error) => {
                 // One failure, many uploads: each is told, the first with the cause.
@@ -216,6 +231,9 @@ impl Book {
                     drop(answer.send(Err(failure())));
                 }
                 for (_, answer) in renewals {
+                    drop(answer.send(Err(failure())));
+                }
+                for answer in release_answers {
                     drop(answer.send(Err(failure())));
                 }
             }

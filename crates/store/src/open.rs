@@ -11,7 +11,7 @@ use artifact_domain::size::MAX_FILE_BYTES;
 use artifact_registry::locations::Location;
 use artifact_registry::writers::WriterId;
 use artifact_registry::{DatabaseUrl, Durability, OpenMode, Registry, RegistryError};
-use artifact_storage::Storage;
+use artifact_storage::{Storage, StorageError};
 
 use crate::clock;
 use crate::error::StoreError;
@@ -130,8 +130,23 @@ impl ArtifactStore {
         let create = options.access == Access::Create;
         let mode = if create { OpenMode::CreateAndMigrate } else { OpenMode::Existing };
         let url = options.database.clone();
-        let registry = blocking(move || Registry::open(&url, mode)).await?;
-        let storage = Storage::open_local(&options.storage, create).await?;
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method alone has one lifetime too few"
+        )]
+        let (registry, known) = blocking(move || {
+            let registry = Registry::open(&url, mode)?;
+            let known = registry.read(|reader| reader.locations())?;
+            Ok::<_, RegistryError>((registry, known))
+        })
+        .await?;
+        // A registry that knows a storage gets no new one: what looks like an empty folder is a
+        // device that is not mounted.
+        let opened = Storage::open_local(&options.storage, create && known.is_empty()).await;
+        let storage = opened.map_err(|error| match error {
+            StorageError::NotAStorage { path, .. } if !known.is_empty() => foreign(&known, path),
+            error => error.into(),
+        })?;
         let boot_id = clock::boot_id();
 
         let location = Location { id: storage.id(), url: storage.url().to_owned() };
@@ -203,12 +218,13 @@ fn check_location(registry: &Registry, location: &Location) -> Result<(), StoreE
     if known.is_empty() || known.iter().any(|known| known.id == location.id) {
         return Ok(());
     }
-    let known = known
-        .iter()
-        .map(|known| format!("{} at {}", known.id, known.url))
-        .collect::<Vec<_>>()
-        .join(", ");
-    Err(StoreError::ForeignStorage { known, url: location.url.clone() })
+    Err(foreign(&known, location.url.clone()))
+}
+
+fn foreign(known: &[Location], url: String) -> StoreError {
+    let known: Vec<String> =
+        known.iter().map(|known| format!("{} at {}", known.id, known.url)).collect();
+    StoreError::ForeignStorage { known: known.join(", "), url }
 }
 
 /// Registers this process as a writer, the storage's present place, and the classes of a new

@@ -6,7 +6,8 @@ use artifact_domain::cursor::FileCursor;
 use artifact_domain::filter::PageLimit;
 use artifact_domain::wire::Page;
 use artifact_domain::{FileRecord, LogicalPath, PackageId};
-use artifact_storage::{ObjectKey, StorageError};
+use artifact_registry::files::StoredFile;
+use artifact_storage::{ObjectKey, ObjectReader, StorageError};
 use futures::StreamExt as _;
 
 use crate::ByteStream;
@@ -63,47 +64,68 @@ impl ArtifactStore {
 
     /// The bytes of a file, or of a range of it, as they lie in storage. The stream ends early
     /// only with an error. Digests are the reader's to check: the record has them.
+    ///
+    /// Of a file that is replaced meanwhile, record and bytes are those of one version.
     pub async fn read_file(
         &self,
         package: PackageId,
         path: &LogicalPath,
         range: Option<Range<u64>>,
     ) -> Result<(FileRecord, ByteStream), StoreError> {
-        let wanted = path.clone();
-        let record = self
-            .run(move |parts| {
-                parts.registry.read(|reader| {
-                    present(reader, package)?;
-                    let file = reader.file(package, &wanted)?;
-                    Ok::<_, StoreError>(
-                        file.ok_or(StoreError::NoFile { package, path: wanted })?.record,
-                    )
-                })
+        let mut file = self.stored_file(package, path).await?;
+        let reader = loop {
+            let opened = self.open_file(package, &file.record, range.clone()).await;
+            if opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag) {
+                break opened?;
+            }
+            // The object is not the one of this record. If the record is still the same, that is
+            // how it lies in storage; if not, the file was replaced between our two looks.
+            let now = self.stored_file(package, path).await?;
+            if now == file {
+                break opened?;
+            }
+            file = now;
+        };
+        let bytes = reader.stream.map(|chunk| chunk.map_err(StoreError::from)).boxed();
+        Ok((file.record, bytes))
+    }
+
+    async fn stored_file(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+    ) -> Result<StoredFile, StoreError> {
+        let path = path.clone();
+        self.run(move |parts| {
+            parts.registry.read(|reader| {
+                present(reader, package)?;
+                reader.file(package, &path)?.ok_or(StoreError::NoFile { package, path })
             })
-            .await?;
+        })
+        .await
+    }
+
+    /// Opens the object of a file, if it has the size that was recorded.
+    async fn open_file(
+        &self,
+        package: PackageId,
+        record: &FileRecord,
+        range: Option<Range<u64>>,
+    ) -> Result<ObjectReader, StoreError> {
+        let path = &record.path;
         if let Some(range) = &range
             && (range.start > range.end || range.end > record.size)
         {
-            return Err(StoreError::RangeNotSatisfiable { path: record.path, size: record.size });
+            return Err(StoreError::RangeNotSatisfiable { path: path.clone(), size: record.size });
         }
-        let damaged =
-            |problem| StoreError::Damaged { package, path: record.path.to_string(), problem };
-        let reader = match self.parts.storage.read(&ObjectKey::payload(package, path), range).await
-        {
-            Ok(reader) => reader,
-            Err(StorageError::NotFound { .. }) => return Err(damaged(ProblemKind::Missing)),
-            Err(StorageError::RangeNotSatisfiable { size, .. }) => {
-                return Err(damaged(ProblemKind::Size { expected: record.size, actual: size }));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if reader.facts.size != record.size {
-            return Err(damaged(ProblemKind::Size {
-                expected: record.size,
-                actual: reader.facts.size,
-            }));
+        let damaged = |problem| StoreError::Damaged { package, path: path.to_string(), problem };
+        let size = |actual| damaged(ProblemKind::Size { expected: record.size, actual });
+        match self.parts.storage.read(&ObjectKey::payload(package, path), range).await {
+            Ok(reader) if reader.facts.size == record.size => Ok(reader),
+            Ok(reader) => Err(size(reader.facts.size)),
+            Err(StorageError::NotFound { .. }) => Err(damaged(ProblemKind::Missing)),
+            Err(StorageError::RangeNotSatisfiable { size: actual, .. }) => Err(size(actual)),
+            Err(error) => Err(error.into()),
         }
-        let bytes = reader.stream.map(|chunk| chunk.map_err(StoreError::from)).boxed();
-        Ok((record, bytes))
     }
 }

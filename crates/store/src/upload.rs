@@ -1,6 +1,6 @@
 //! Uploads: bytes into storage, hashed on their way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use artifact_domain::digest::Sha256Digest;
@@ -60,16 +60,26 @@ pub struct SmallFile {
     pub bytes: Bytes,
 }
 
-/// Claims that are given up when they are dropped before their files were recorded.
+/// Claims that are given up when they are dropped before their files were recorded. It is there
+/// before the claims are asked for: whoever waits for them may be gone when they are granted.
 struct HeldClaims<'a> {
     ledger: &'a Ledger,
     ids: Vec<ClaimId>,
 }
 
 impl HeldClaims<'_> {
-    /// Says that the claims have turned into files.
+    /// Says that the claims have turned into files, or were not granted.
     fn settled(mut self) {
         self.ids.clear();
+    }
+
+    /// Gives the claims up before anybody is told that the paths are free. If that fails they are
+    /// void with this process.
+    async fn give_up(mut self) {
+        let ids = std::mem::take(&mut self.ids);
+        if let Err(error) = self.ledger.release(ids).await {
+            tracing::warn!(%error, "claims could not be released");
+        }
     }
 
     async fn renew(&self) -> Result<bool, StoreError> {
@@ -83,8 +93,8 @@ impl HeldClaims<'_> {
 
 impl Drop for HeldClaims<'_> {
     fn drop(&mut self) {
-        for id in &self.ids {
-            self.ledger.release(*id);
+        if !self.ids.is_empty() {
+            self.ledger.release_soon(std::mem::take(&mut self.ids));
         }
     }
 }
@@ -127,17 +137,52 @@ impl ArtifactStore {
     {
         let ledger = self.ledger()?;
         self.check_file_size(&upload.path, upload.size.unwrap_or(0))?;
+        let held = self.claim(ledger, package, &upload.path, upload.replace).await?;
+        match self.store_claimed(&held, package, upload, body).await {
+            Ok(record) => {
+                held.settled();
+                Ok(record)
+            }
+            Err(error) => {
+                held.give_up().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Claims one path, or says why it is not to be had.
+    async fn claim<'a>(
+        &self,
+        ledger: &'a Ledger,
+        package: PackageId,
+        path: &LogicalPath,
+        replace: bool,
+    ) -> Result<HeldClaims<'a>, StoreError> {
         let id = ClaimId::generate(clock::now());
-        let claim = NewClaim { id, package, path: upload.path.clone(), replace: upload.replace };
+        let held = HeldClaims { ledger, ids: vec![id] };
+        let claim = NewClaim { id, package, path: path.clone(), replace };
         let granted = ledger.claim(vec![claim]).await?;
         if let Some(Err(refusal)) = granted.into_iter().next() {
-            return Err(self.refused(package, &upload.path, refusal).await);
+            held.settled();
+            return Err(self.refused(package, path, refusal).await);
         }
-        let held = HeldClaims { ledger, ids: vec![id] };
+        Ok(held)
+    }
 
+    /// Streams a file to the path that is claimed, and records it.
+    async fn store_claimed<E>(
+        &self,
+        held: &HeldClaims<'_>,
+        package: PackageId,
+        upload: NewUpload,
+        body: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<FileRecord, StoreError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let key = ObjectKey::payload(package, &upload.path);
         let mut writer = self.parts.storage.write(&key).await?;
-        let digests = match self.receive(&held, &upload.path, body, &mut writer).await {
+        let digests = match self.receive(held, &upload.path, body, &mut writer).await {
             Ok(digests) => digests,
             Err(error) => {
                 writer.abort().await;
@@ -148,19 +193,25 @@ impl ArtifactStore {
             writer.abort().await;
             return Err(error);
         }
-        if upload.replace {
-            self.take_out(package, &upload.path).await?;
+        if upload.replace
+            && let Err(error) = self.take_out(package, &upload.path, Some(digests.size)).await
+        {
+            writer.abort().await;
+            return Err(error);
         }
-        let facts = self.publish(&held, &upload.path, &key, writer).await?;
+        let facts = self.publish(held, &upload.path, &key, writer).await?;
         let record = record_of(upload, &digests);
         let file = StoredFile { record: record.clone(), etag: facts.etag };
-        let finished = FinishedUpload { claim: id, package, file };
-        let recorded = ledger.finish(vec![finished], self.origin.clone()).await?;
-        if let Some(Err(refusal)) = recorded.into_iter().next() {
-            return Err(self.not_recorded(package, record.path, refusal).await);
+        let finished = held.ids.iter().map(|claim| FinishedUpload {
+            claim: *claim,
+            package,
+            file: file.clone(),
+        });
+        let recorded = held.ledger.finish(finished.collect(), self.origin.clone()).await?;
+        match recorded.into_iter().next() {
+            Some(Err(refusal)) => Err(self.not_recorded(package, record.path, refusal).await),
+            _ => Ok(record),
         }
-        held.settled();
-        Ok(record)
     }
 
     /// Stores several new small files that are in memory, each with an answer of its own, in
@@ -185,8 +236,10 @@ impl ArtifactStore {
             })
             .collect();
         let ids: Vec<ClaimId> = claims.iter().map(|claim| claim.id).collect();
+        let mut held = HeldClaims { ledger, ids: ids.clone() };
         let granted = ledger.claim(claims).await?;
-        let held = HeldClaims { ledger, ids: ids.clone() };
+        let mut refused = granted.iter().map(Result::is_err);
+        held.ids.retain(|_| !refused.next().unwrap_or(false));
 
         // What is refused on the way keeps its place; what goes on carries its place along.
         let mut answers: Vec<Option<Result<FileRecord, StoreError>>> = Vec::new();
@@ -242,8 +295,12 @@ impl ArtifactStore {
                 Err(refusal) => Err(self.not_recorded(package, record.path, refusal).await),
             });
         }
-        // Claims that turned into files are passed over; those of refused files are given up.
-        drop(held);
+        let settled = ids.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Some(Ok(_))));
+        let settled: HashSet<&ClaimId> = settled.map(|(id, _)| id).collect();
+        held.ids.retain(|id| !settled.contains(id));
+        if !held.ids.is_empty() {
+            held.give_up().await;
+        }
         let unanswered =
             || Err(StoreError::Stopped("a file of a batch was not answered".to_owned()));
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect())
@@ -275,10 +332,9 @@ impl ArtifactStore {
                 let needed = "it took no more files when this upload was done";
                 return StoreError::WrongStatus { package, status, needed };
             }
-            FinishRefusal::TooManyBytes => StoreError::TooLarge {
-                what: format!("a package, and so {package} with {path}"),
-                limit: format!("{} bytes", self.parts.limits.package_bytes),
-            },
+            FinishRefusal::TooManyBytes => {
+                package_too_large(package, &path, self.parts.limits.package_bytes)
+            }
         };
         match self.parts.storage.delete(&ObjectKey::payload(package, &path)).await {
             Ok(()) => error,
@@ -389,18 +445,30 @@ impl ArtifactStore {
         }
     }
 
-    /// Removes a file's row and then its bytes. Answers whether there was one.
-    async fn take_out(&self, package: PackageId, path: &LogicalPath) -> Result<bool, StoreError> {
+    /// Removes a file's row and then its bytes, if there is one. A file that is replaced stays if
+    /// the package has no room for the new one, whose size is `replaced_by`.
+    async fn take_out(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+        replaced_by: Option<u64>,
+    ) -> Result<(), StoreError> {
         let origin = self.origin.clone();
         let gone = path.clone();
         let removed = self
             .run(move |parts| {
                 parts.registry.write(Durability::Relaxed, |writer| {
-                    open_package(writer, package)?;
+                    let before = open_package(writer, package)?;
                     let now = clock::now();
                     let Some(file) = writer.remove_file(package, &gone, now)? else {
-                        return Ok::<_, StoreError>(false);
+                        return Ok(false);
                     };
+                    let others = before.total_bytes.saturating_sub(file.record.size);
+                    let limit = parts.limits.package_bytes;
+                    if replaced_by.is_some_and(|size| others.saturating_add(size) > limit) {
+                        // The transaction ends here, and the file is still there.
+                        return Err(package_too_large(package, &gone, limit));
+                    }
                     let file = file.record;
                     writer.append_audit(NewAuditEvent {
                         at: now,
@@ -418,7 +486,7 @@ impl ArtifactStore {
         if removed {
             self.parts.storage.delete(&ObjectKey::payload(package, path)).await?;
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Takes a file out of a package that is not finalized, or clears what a cut-off upload left
@@ -444,15 +512,15 @@ impl ArtifactStore {
             return Err(StoreError::NoFile { package, path: path.clone() });
         }
         // With a claim nobody else writes the path while its bytes go.
-        let id = ClaimId::generate(clock::now());
-        let claim = NewClaim { id, package, path: path.clone(), replace: true };
-        if let Some(Err(refusal)) = ledger.claim(vec![claim]).await?.into_iter().next() {
-            return Err(self.refused(package, path, refusal).await);
+        let held = self.claim(ledger, package, path, true).await?;
+        let removed = async {
+            self.take_out(package, path, None).await?;
+            // What a cut-off upload left has no row, and is there all the same.
+            Ok(self.parts.storage.delete(&ObjectKey::payload(package, path)).await?)
         }
-        let _held = HeldClaims { ledger, ids: vec![id] };
-        self.take_out(package, path).await?;
-        // What a cut-off upload left has no row, and is there all the same.
-        Ok(self.parts.storage.delete(&ObjectKey::payload(package, path)).await?)
+        .await;
+        held.give_up().await;
+        removed
     }
 
     /// Which of a client's files are stored already, with these sizes and digests.
@@ -485,6 +553,13 @@ impl ArtifactStore {
             })
         })
         .await
+    }
+}
+
+fn package_too_large(package: PackageId, path: &LogicalPath, limit: u64) -> StoreError {
+    StoreError::TooLarge {
+        what: format!("a package, and so {package} with {path}"),
+        limit: format!("{limit} bytes"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use artifact_domain::bag;
 use artifact_domain::digest::Sha256Digest;
+use artifact_domain::manifest::{ManifestHead, ManifestPackage};
 use artifact_domain::{FileRecord, LogicalPath, Package, PackageId, PackageStatus};
 use artifact_storage::{ObjectKey, StorageError, TagFile};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -20,9 +21,6 @@ use crate::seal_object::stored_sha256;
 fn lanes() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8)
 }
-
-/// Larger than any tag manifest of ours, which has four lines.
-const MAX_TAG_MANIFEST_BYTES: u64 = 4096;
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,12 +60,12 @@ impl ArtifactStore {
             manifest_sha256: package.manifest_sha256,
             problems: Vec::new(),
         };
-        let mut strays = self.verify_listing(id, &mut found).await?;
+        let mut listing = self.verify_listing(id).await?;
         let mut payload_manifest = Sha256::new();
         let mut pages = std::pin::pin!(self.file_pages(id));
         while let Some(page) = pages.try_next().await? {
             for file in &page {
-                strays.remove(file.record.path.as_str());
+                listing.names.remove(&payload_name(&file.record.path));
                 payload_manifest
                     .update(bag::payload_manifest_line(&file.record.sha256, &file.record.path));
             }
@@ -88,12 +86,26 @@ impl ArtifactStore {
                 );
             }
         }
-        let strays = strays.into_iter().map(|path| format!("{}/{path}", bag::PAYLOAD));
+        let mut tag_files = TagFile::ALL.to_vec();
+        tag_files.retain(|file| listing.names.remove(file.name()));
+        let strays = listing.names.into_iter();
         found.problems.extend(strays.map(|path| FileProblem { path, kind: ProblemKind::Stray }));
         if package.manifest_sha256.is_some() {
             let rows = Sha256Digest::from_bytes(payload_manifest.finalize().into());
             self.verify_tag_files(&package, rows, &mut found).await?;
         }
+        // What was read was named by that already.
+        let named: HashSet<String> = found.problems.iter().map(|one| one.path.clone()).collect();
+        let listed = listing.problems.into_iter().filter(|one| !named.contains(&one.path));
+        found.problems.extend(listed);
+        // The record changes with the package, so there is only its being there to be promised.
+        let has_record = tag_files.contains(&TagFile::Record)
+            || found.problems.iter().any(|one| one.path == bag::RECORD);
+        if package.manifest_sha256.is_some() && !has_record {
+            let path = bag::RECORD.to_owned();
+            found.problems.push(FileProblem { path, kind: ProblemKind::Missing });
+        }
+        found.problems.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
 
@@ -132,51 +144,33 @@ impl ArtifactStore {
         Ok(None)
     }
 
-    /// A small text object; `None` if it is missing, or larger than any of our small tag files.
-    async fn small_object(&self, key: &ObjectKey) -> Result<Option<String>, StoreError> {
-        let reader = match self.parts.storage.read(key, None).await {
-            Ok(reader) if reader.facts.size <= MAX_TAG_MANIFEST_BYTES => reader,
-            Ok(_) | Err(StorageError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let bytes: Vec<_> = reader.stream.try_collect().await?;
-        Ok(Some(String::from_utf8_lossy(&bytes.concat()).into_owned()))
-    }
-
-    /// The logical paths of what is stored; what cannot be listed is a finding.
-    async fn verify_listing(
-        &self,
-        id: PackageId,
-        found: &mut Verification,
-    ) -> Result<HashSet<String>, StoreError> {
-        let mut paths = HashSet::new();
-        let tag_files: HashSet<&str> = TagFile::ALL.iter().map(|file| file.name()).collect();
+    /// What is stored, by its name in the bag; what cannot be listed is a finding.
+    async fn verify_listing(&self, id: PackageId) -> Result<Listing, StoreError> {
+        let mut found = Listing::default();
         let mut listing = self.parts.storage.list_package(id);
         let folder = format!("{}/", bag::folder(id));
         while let Some(item) = listing.next().await {
             match item {
                 Ok(facts) => {
-                    if let Some(path) = facts.payload_path(id) {
-                        paths.insert(path.to_owned());
-                        continue;
-                    }
                     let name = facts.key.strip_prefix(&folder).unwrap_or(&facts.key);
-                    if !tag_files.contains(name) {
-                        found
-                            .problems
-                            .push(FileProblem { path: name.to_owned(), kind: ProblemKind::Stray });
-                    }
+                    found.names.insert(name.to_owned());
                 }
                 Err(error) => {
+                    let path = match &error {
+                        StorageError::Symlink { path, .. }
+                        | StorageError::Obstructed { path, .. } => path.split_once(&folder),
+                        _ => None,
+                    };
+                    let path = path.map_or_else(|| bag::folder(id), |(_, name)| name.to_owned());
                     let kind = problem(error)?;
-                    found.problems.push(FileProblem { path: bag::folder(id), kind });
+                    found.problems.push(FileProblem { path, kind });
                 }
             }
         }
-        Ok(paths)
+        Ok(found)
     }
 
-    /// Holds the tag files against the registry.
+    /// Holds the tag files against the registry, which can write each of them again.
     async fn verify_tag_files(
         &self,
         package: &Package,
@@ -194,41 +188,36 @@ impl ArtifactStore {
             manifest.update(&chunk);
         }
         let manifest = Sha256Digest::from_bytes(manifest.finalize().into());
+        let mut contradicts = false;
         for (what, sealed, now) in [
             ("manifest", package.manifest_sha256, manifest),
             ("payload manifest", package.payload_manifest_sha256, payload_manifest),
         ] {
             if sealed != Some(now) {
+                contradicts = true;
                 let reason = format!(
                     "the registry's rows give the {what} {now}, not the one that was sealed"
                 );
                 check("registry", ProblemKind::Contradicts { reason });
             }
         }
-        // Only the tag manifest knows what bag-info.txt was: it says the title of that day.
-        let stored = self.small_object(&ObjectKey::tag(id, TagFile::TagManifest)).await?;
-        let listed = stored.as_deref().and_then(|text| listed_digest(text, bag::BAG_INFO));
-        let known = [
-            (TagFile::BagInfo, listed),
-            (TagFile::Declaration, Some(Sha256Digest::of(bag::declaration().as_bytes()))),
-            (TagFile::PayloadManifest, package.payload_manifest_sha256),
-            (TagFile::Manifest, package.manifest_sha256),
+        let info = self.sealed_bag_info(package).await?;
+        let sealed = [
+            (TagFile::BagInfo, Sha256Digest::of(info.as_bytes())),
+            (TagFile::Declaration, Sha256Digest::of(bag::declaration().as_bytes())),
+            (TagFile::PayloadManifest, package.payload_manifest_sha256.unwrap_or(payload_manifest)),
+            (TagFile::Manifest, package.manifest_sha256.unwrap_or(manifest)),
         ];
-        let sealed = known.map(|(_, digest)| digest.unwrap_or(manifest));
-        let meant = bag::tag_manifest(sealed);
-        match stored {
-            None => check(bag::TAG_MANIFEST, ProblemKind::Missing),
-            Some(stored) if stored != meant => {
-                let reason = "it does not list the digests that were sealed".to_owned();
-                check(bag::TAG_MANIFEST, ProblemKind::Contradicts { reason });
+        let tag_manifest = bag::tag_manifest(sealed.map(|(_, digest)| digest));
+        let tag_manifest = (TagFile::TagManifest, Sha256Digest::of(tag_manifest.as_bytes()));
+        for (file, expected) in sealed.into_iter().chain([tag_manifest]) {
+            // A registry that is not what it was cannot say what these two were.
+            if contradicts && matches!(file, TagFile::BagInfo | TagFile::TagManifest) {
+                continue;
             }
-            Some(_) => {}
-        }
-        for (file, expected) in known {
-            let actual = stored_sha256(&self.parts.storage, &ObjectKey::tag(id, file)).await?;
-            match (actual, expected) {
-                (None, _) => check(file.name(), ProblemKind::Missing),
-                (Some(actual), Some(expected)) if actual != expected => check(
+            match stored_sha256(&self.parts.storage, &ObjectKey::tag(id, file)).await {
+                Ok(Some(actual)) if actual == expected => {}
+                Ok(Some(actual)) => check(
                     file.name(),
                     ProblemKind::Digest {
                         algorithm: "SHA-256",
@@ -236,20 +225,38 @@ impl ArtifactStore {
                         actual: actual.to_string(),
                     },
                 ),
-                _ => {}
+                Ok(None) => check(file.name(), ProblemKind::Missing),
+                Err(StoreError::Storage(error)) => check(file.name(), problem(error)?),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+
+    /// The bytes of `bag-info.txt` as they were sealed: with the title of that day.
+    async fn sealed_bag_info(&self, package: &Package) -> Result<String, StoreError> {
+        let id = package.id;
+        let head = self
+            .run(move |parts| parts.registry.read(|reader| reader.manifest_head(id)))
+            .await?
+            .unwrap_or_else(|| ManifestHead::from_json(String::new()));
+        let mut then = package.clone();
+        // A head that cannot be read has made another manifest, and that is a finding already.
+        if let Ok(sealed) = serde_json::from_str::<ManifestPackage>(head.as_json()) {
+            then.description.title = sealed.title;
+        }
+        let finalized_at = package.finalized_at.unwrap_or(package.updated_at);
+        Ok(bag::bag_info(&then, finalized_at, package.file_count, package.total_bytes))
+    }
 }
 
-/// The digest that a tag manifest lists for a file.
-fn listed_digest(tag_manifest: &str, name: &str) -> Option<Sha256Digest> {
-    tag_manifest
-        .lines()
-        .filter_map(|line| line.split_once("  "))
-        .find(|(_, listed)| *listed == name)
-        .and_then(|(digest, _)| digest.parse().ok())
+/// The objects of a package.
+#[derive(Default)]
+struct Listing {
+    /// Their names in the bag.
+    names: HashSet<String>,
+    /// What is there and is no object.
+    problems: Vec<FileProblem>,
 }
 
 fn payload_name(path: &LogicalPath) -> String {
