@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifact_domain::label::Labels;
 use artifact_domain::metadata::Metadata;
@@ -25,6 +26,9 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::output::{self, Format, say};
 
+/// How long an interrupted command may go on to give its uploads up.
+const LAST_WORK: Duration = Duration::from_secs(2);
+
 /// Runs the command line and answers what the process ends with.
 pub(crate) fn execute() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -40,7 +44,14 @@ pub(crate) fn execute() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(exit::UNEXPECTED, format!("failed to start: {error}")))
-        .and_then(|runtime| runtime.block_on(interruptible(run(cli))));
+        .and_then(|runtime| {
+            let ended = runtime.block_on(interruptible(run(cli)));
+            if ended.as_ref().is_err_and(|failure| failure.exit == exit::INTERRUPTED) {
+                // What waits for a lock of another process would keep the user waiting, too.
+                runtime.shutdown_timeout(LAST_WORK);
+            }
+            ended
+        });
     match ran {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => {
@@ -54,11 +65,13 @@ pub(crate) fn execute() -> ExitCode {
 /// was stored stays for the next run.
 async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::select! {
-        done = work => done,
+        // The signal first, so that it is listened to before anything is done.
+        biased;
         Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(
             exit::INTERRUPTED,
             "interrupted: an unfinished package stays as it is, and ingesting the same run again resumes it",
         )),
+        done = work => done,
     }
 }
 
@@ -140,6 +153,18 @@ fn selection(ingest: &Ingest) -> Selection {
     }
 }
 
+/// Does what blocks on a thread that may, so that an interrupt is heard meanwhile.
+async fn blocking<T, E>(f: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    E: Into<Failure> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(f).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(error) => Err(Failure::new(exit::UNEXPECTED, error.to_string())),
+    }
+}
+
 /// A value that an adapter read from a run, as the type that the store wants.
 fn read_as<T, E: std::fmt::Display>(parsed: Result<T, E>, from: &Path) -> Result<T, Failure> {
     parsed.map_err(|error| Failure::new(exit::NOT_A_RUN, format!("{}: {error}", from.display())))
@@ -157,13 +182,12 @@ fn labels(
 async fn guide_board(command: GuideBoard, common: &Common) -> Result<(), Failure> {
     let GuideBoard { source: directory, lenient, ingest } = command;
     let read_from = directory.clone();
-    let read = tokio::task::spawn_blocking(move || read_run(&read_from, &ReadOptions { lenient }));
-    let reading =
-        read.await.map_err(|error| Failure::new(exit::UNEXPECTED, error.to_string()))??;
+    let reading = blocking(move || read_run(&read_from, &ReadOptions { lenient })).await?;
     for warning in &reading.warnings {
         say(format!("warning: {warning}"));
     }
-    let walk = walk(&directory, &selection(&ingest))?;
+    let (listed, selection) = (directory.clone(), selection(&ingest));
+    let walk = blocking(move || walk(&listed, &selection)).await?;
     let expected = expected(&reading, &walk)?;
     let request = guide_board_request(reading, &directory, &ingest)?;
     send(walk, request, &ingest, expected, common).await
@@ -236,7 +260,8 @@ fn guide_board_request(
 
 async fn directory(command: Directory, common: &Common) -> Result<(), Failure> {
     let Directory { source, producer, kind, external_id, ingest } = command;
-    let walk = walk(&source, &selection(&ingest))?;
+    let selection = selection(&ingest);
+    let walk = blocking(move || walk(&source, &selection)).await?;
     let request = CreatePackage {
         producer,
         kind,
