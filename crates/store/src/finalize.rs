@@ -239,7 +239,9 @@ impl ArtifactStore {
             small.push(object);
         }
         for object in [payload, manifest].into_iter().chain(small) {
-            if object.publish(self.still_meant(id, intent).await?).await? == Written::Differs {
+            if object.publish(async || self.still_meant(id, intent).await).await?
+                == Written::Differs
+            {
                 return Ok(None);
             }
         }
@@ -250,12 +252,27 @@ impl ArtifactStore {
             payload_manifest_sha256: payload_sha256,
             head,
         };
-        let record = Record::of(&sealed(package, &seal));
-        let mut text = serde_json::to_vec_pretty(&record)
-            .map_err(artifact_domain::manifest::NotCanonical::from)?;
-        text.push(b'\n');
-        storage.put(&ObjectKey::tag(id, TagFile::Record), text.into(), PutMode::Overwrite).await?;
+        self.write_record(&sealed(package, &seal)).await?;
         Ok(Some(seal))
+    }
+
+    async fn write_record(&self, package: &Package) -> Result<(), StoreError> {
+        let key = ObjectKey::tag(package.id, TagFile::Record);
+        self.parts.storage.put(&key, Record::of(package).text()?, PutMode::Overwrite).await?;
+        Ok(())
+    }
+
+    /// Makes the record of a sealed package say what the registry says. Whoever changes the
+    /// package meanwhile does the same; it is over when nothing changed between two looks.
+    pub(crate) async fn refresh_record(&self, mut package: Package) -> Result<Package, StoreError> {
+        loop {
+            self.write_record(&package).await?;
+            let now = self.package(package.id).await?;
+            if now.revision == package.revision {
+                return Ok(now);
+            }
+            package = now;
+        }
     }
 
     /// Whether the package still is as the intent saw it.

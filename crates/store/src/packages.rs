@@ -211,39 +211,45 @@ impl ArtifactStore {
     ) -> Result<Package, StoreError> {
         self.ledger()?;
         let origin = self.origin.clone();
-        self.run(move |parts| {
-            parts.registry.write(Durability::Synced, |writer| {
-                let mut package = present(writer, id)?;
-                if let Some(expected) =
-                    expected_revision.filter(|expected| *expected != package.revision)
-                {
-                    return Err(StoreError::Changed {
-                        package: id,
-                        expected,
-                        actual: package.revision,
-                    });
-                }
-                let said = &mut package.description;
-                let before: (_, Labels) = (said.title.clone(), said.labels.clone());
-                said.title = change.title.unwrap_or_else(|| before.0.clone());
-                said.labels = change.labels.unwrap_or_else(|| before.1.clone());
-                let now = clock::now();
-                writer.update_description(&package, now)?;
-                let said = &package.description;
-                writer.append_audit(NewAuditEvent {
-                    at: now,
-                    origin: &origin,
-                    action: AuditAction::PackageUpdated,
-                    package: Some(id),
-                    details: details(json!({
-                        "before": {"title": before.0, "labels": before.1},
-                        "after": {"title": said.title, "labels": said.labels},
-                    })),
-                })?;
-                writer.package(id)?.ok_or(StoreError::NoPackage(id))
+        let updated = self
+            .run(move |parts| {
+                parts.registry.write(Durability::Synced, |writer| {
+                    let mut package = present(writer, id)?;
+                    if let Some(expected) =
+                        expected_revision.filter(|expected| *expected != package.revision)
+                    {
+                        return Err(StoreError::Changed {
+                            package: id,
+                            expected,
+                            actual: package.revision,
+                        });
+                    }
+                    let said = &mut package.description;
+                    let before: (_, Labels) = (said.title.clone(), said.labels.clone());
+                    said.title = change.title.unwrap_or_else(|| before.0.clone());
+                    said.labels = change.labels.unwrap_or_else(|| before.1.clone());
+                    let now = clock::now();
+                    writer.update_description(&package, now)?;
+                    let said = &package.description;
+                    writer.append_audit(NewAuditEvent {
+                        at: now,
+                        origin: &origin,
+                        action: AuditAction::PackageUpdated,
+                        package: Some(id),
+                        details: details(json!({
+                            "before": {"title": before.0, "labels": before.1},
+                            "after": {"title": said.title, "labels": said.labels},
+                        })),
+                    })?;
+                    writer.package(id)?.ok_or(StoreError::NoPackage(id))
+                })
             })
-        })
-        .await
+            .await?;
+        // The record beside the bytes follows after the commit; before finalize there is none.
+        if updated.status == PackageStatus::Finalized {
+            return self.refresh_record(updated).await;
+        }
+        Ok(updated)
     }
 
     /// Gives a package up that was not finalized. Its files stay until it is deleted.

@@ -3,9 +3,11 @@
 
 use artifact_domain::digest::Sha256Digest;
 use artifact_domain::label::Labels;
+use artifact_domain::manifest::NotCanonical;
 use artifact_domain::name::{ExternalId, Kind, Producer, Reason, RetentionClassName, Title};
 use artifact_domain::package::Package;
 use artifact_domain::{PackageId, PackageStatus, Timestamp};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// The value of the record's `schema` member.
@@ -37,6 +39,13 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The record as it is stored: JSON on several lines, for people who look.
+    pub(crate) fn text(&self) -> Result<Bytes, NotCanonical> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        Ok(text.into())
+    }
+
     pub(crate) fn of(package: &Package) -> Self {
         let said = package.description.clone();
         Self {

@@ -43,8 +43,12 @@ impl TagObject {
 
     /// Publishes the file. One that is there already is left alone if it has the same bytes: a
     /// finalize that was interrupted, or that runs beside this one, wrote it. Other bytes are of
-    /// an attempt before the package changed; with `replace` they go.
-    pub(crate) async fn publish(mut self, replace: bool) -> Result<Written, StoreError> {
+    /// an attempt before the package changed, and go if `still_meant` says, at that very moment,
+    /// that this attempt is not the outdated one.
+    pub(crate) async fn publish(
+        mut self,
+        still_meant: impl AsyncFnOnce() -> Result<bool, StoreError>,
+    ) -> Result<Written, StoreError> {
         match self.writer.publish().await {
             Ok(_) => return Ok(Written::AsMeant),
             Err(StorageError::AlreadyExists { .. }) => {}
@@ -53,7 +57,7 @@ impl TagObject {
         if stored_sha256(&self.storage, &self.key).await? == Some(self.sha256()) {
             return Ok(Written::AsMeant);
         }
-        if !replace {
+        if !still_meant().await? {
             return Ok(Written::Differs);
         }
         self.storage.delete(&self.key).await?;

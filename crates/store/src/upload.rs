@@ -509,7 +509,14 @@ impl ArtifactStore {
             })
             .await?;
         if !there {
-            return Err(StoreError::NoFile { package, path: path.clone() });
+            // Bytes without a row or a claim are what a power loss leaves.
+            match self.parts.storage.head(&ObjectKey::payload(package, path)).await {
+                Ok(_) => {}
+                Err(StorageError::NotFound { .. } | StorageError::Obstructed { .. }) => {
+                    return Err(StoreError::NoFile { package, path: path.clone() });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         // With a claim nobody else writes the path while its bytes go.
         let held = self.claim(ledger, package, path, true).await?;

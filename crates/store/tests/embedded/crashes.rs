@@ -140,6 +140,19 @@ async fn an_object_that_no_upload_finished_gives_way_to_the_next_upload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_no_upload_finished_can_be_removed_by_its_name() {
+    let (store, parts, _, _folder) = store_and_parts().await;
+    let id = package(&store).await;
+    parts.put_object(id, "a", bytes(77)).await;
+    assert!(store.upload_bytes(id, new("a/b"), "b").await.is_err());
+    store.remove_file(id, &path("a")).await.unwrap();
+    assert_refused!(store.remove_file(id, &path("a")).await, StoreError::NoFile { .. });
+    put(&store, id, "a/b", "b").await;
+    seal(&store, id).await;
+    assert_sound(&store, id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_no_upload_finished_is_removed_by_finalize() {
     let (store, parts, _, folder) = store_and_parts().await;
     let id = package(&store).await;

@@ -81,6 +81,22 @@ async fn the_record_beside_the_bag_says_what_the_registry_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_record_follows_a_new_title_and_the_sealed_files_do_not() {
+    let (options, folder) = fresh().await;
+    let store = open(&options).await;
+    let id = create(&store, json!({"producer": "ci", "title": "before"})).await.id;
+    put(&store, id, "x", "x").await;
+    let sealed = seal(&store, id).await;
+    let change = serde_json::from_value(json!({"title": "after"})).unwrap();
+    store.update_package(id, change, None).await.unwrap();
+    let text = fs::read(bag(&folder, id).join("registry.json")).unwrap();
+    let record: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(record["title"], "after");
+    assert_eq!(record["manifest_sha256"], json!(sealed.manifest_sha256));
+    assert_eq!(store.verify(id, |_| ()).await.unwrap().problems, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_or_replaced_leaves_nothing_in_the_folder() {
     let (options, folder) = fresh().await;
     let store = open(&options).await;
