@@ -35,6 +35,11 @@ impl Sandbox {
         Self { root: tempfile::tempdir().unwrap() }
     }
 
+    /// One that is made below a folder.
+    pub(crate) fn below(folder: &Path) -> Self {
+        Self { root: tempfile::tempdir_in(folder).unwrap() }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }

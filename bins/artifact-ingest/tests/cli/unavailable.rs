@@ -109,6 +109,7 @@ fn a_store_whose_packages_are_gone_with_its_marker_is_7() {
         assert!(error.contains("storage"), "{args:?} said: {error}");
     }
     assert!(!sandbox.path("there").exists());
+    assert!(!sandbox.store().join("storage.json").exists(), "an empty storage was begun");
 }
 
 #[test]
