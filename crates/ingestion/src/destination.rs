@@ -5,8 +5,9 @@ use std::fmt;
 use std::future::Future;
 
 use artifact_domain::filter::{PackageFilter, PageLimit};
-use artifact_domain::name::Kind;
+use artifact_domain::name::{Kind, RetentionClassName};
 use artifact_domain::package::DEFAULT_KIND;
+use artifact_domain::retention::DEFAULT_CLASS;
 use artifact_domain::wire::{CreatePackage, ErrorCode, FinalizePackage, Page, Summary};
 use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus};
 use artifact_store::{ArtifactStore, ByteStream, NewUpload, SmallFile, StoreError};
@@ -22,8 +23,8 @@ pub trait Destination: Clone + Send + Sync + 'static {
         request: CreatePackage,
     ) -> impl Future<Output = Result<PackageId, DestinationError>> + Send;
 
-    /// The newest finalized packages of this producer and kind that have no external id and as
-    /// many files and bytes as these: packages that may have the same content.
+    /// The newest finalized packages of this producer, kind and retention class that have no
+    /// external id and as many files and bytes as these: packages that may have the same content.
     fn alike(
         &self,
         request: &CreatePackage,
@@ -160,6 +161,10 @@ impl Destination for ArtifactStore {
             producer: Some(request.producer.clone()),
             kind: request.kind.clone().or_else(|| Kind::parse(DEFAULT_KIND).ok()),
             status: Some(PackageStatus::Finalized),
+            retention_class: request
+                .retention_class
+                .clone()
+                .or_else(|| RetentionClassName::parse(DEFAULT_CLASS).ok()),
             ..PackageFilter::default()
         };
         let limit = PageLimit::new(PageLimit::MAX.into()).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifact_domain::label::Labels;
+use artifact_domain::name::Title;
 use artifact_domain::wire::{
     CreatePackage, ErrorCode, FinalizePackage, IngestReport, Outcome, Summary,
 };
@@ -220,8 +221,11 @@ async fn attempt<D: Destination>(
         (None, Some(folder)) => Some(Bookmark::new(folder, &request, &walk.directory)),
         _ => None,
     };
+    let mut warnings = Vec::new();
     let existing = match &bookmark {
-        Some(bookmark) => recall(destination, walk, &request, bookmark, options, progress).await?,
+        Some(bookmark) => {
+            recall(destination, walk, &request, bookmark, options, progress, &mut warnings).await?
+        }
         None => None,
     };
     let created = match existing {
@@ -236,25 +240,25 @@ async fn attempt<D: Destination>(
             Err(source) => return Err(failed(source)),
         },
     };
-    let (package, outcome, wanted, warnings) = match created {
+    let (package, outcome, wanted) = match created {
         Ok(package) => {
             if let Some(bookmark) = &bookmark {
                 bookmark
                     .write(package)
                     .map_err(|error| failed(DestinationError::bookmark(&error)))?;
             }
-            (package, Outcome::Ingested, None, Vec::new())
+            (package, Outcome::Ingested, None)
         }
         Err((package, compared)) => {
             let summary = destination.summary(package).await.map_err(failed)?;
-            let warnings = unheeded(&request, &summary);
+            warnings.extend(unheeded(&request, &summary));
             let comparison = match compared {
                 Some(comparison) => comparison,
                 None => hold(destination, package, walk, options, progress).await?,
             };
             match resume(destination, summary, comparison, options).await? {
                 Resumption::Done(report) => return Ok(Ingested { report: *report, warnings }),
-                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths), warnings),
+                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths)),
             }
         }
     };
@@ -281,11 +285,20 @@ async fn recall<D: Destination>(
     bookmark: &Bookmark,
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<(PackageId, Option<Comparison>)>, IngestError> {
     let failed = |source| IngestError::Destination { package: None, source };
     if let Some(noted) = bookmark.read() {
         match destination.summary(noted).await {
-            Ok(summary) if summary.status.is_open() => return Ok(Some((noted, None))),
+            Ok(summary) if summary.status.is_open() => {
+                let comparison = hold(destination, noted, walk, options, progress).await?;
+                if comparison.agrees() || options.replace {
+                    return Ok(Some((noted, Some(comparison))));
+                }
+                // Tonight's build is not last night's that was cut off.
+                bookmark.remove();
+                warnings.push(format!("unfinished package {noted} of this directory has other content and is left as it is"));
+            }
             Ok(_) => bookmark.remove(),
             Err(error) if error.code == ErrorCode::NotFound => bookmark.remove(),
             Err(error) => return Err(failed(error)),
@@ -360,7 +373,10 @@ fn unheeded(request: &CreatePackage, summary: &Summary) -> Vec<String> {
         differs("retention class", summary.retention_class.to_string(), class.to_string());
     }
     if request.title.is_some() && request.title != summary.title {
-        differs("title", format!("{:?}", summary.title), format!("{:?}", request.title));
+        let text = |title: &Option<Title>| {
+            title.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string)
+        };
+        differs("title", text(&summary.title), text(&request.title));
     }
     if request.labels != summary.labels {
         let text = |labels: &Labels| {

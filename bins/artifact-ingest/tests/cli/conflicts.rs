@@ -128,6 +128,31 @@ fn without_an_external_id_an_unfinished_directory_is_resumed_too() {
 }
 
 #[test]
+fn without_an_external_id_an_unfinished_directory_that_changed_begins_anew() {
+    let sandbox = a_run();
+    let ingest = ["directory", "run", "--producer", "p"];
+    ingest_but_one(&sandbox, &ingest);
+    let before = sandbox.packages().len();
+    change(&sandbox);
+    let report = sandbox.json(&ingest);
+    assert_eq!(report["outcome"], "ingested");
+    assert_eq!(sandbox.packages().len(), before + 1, "the unfinished one is left as it is");
+    sandbox.assert_whole(report["package_id"].as_str().unwrap());
+}
+
+#[test]
+fn without_an_external_id_another_retention_class_is_another_package() {
+    let sandbox = a_run();
+    let first = sandbox.json(&["directory", "run", "--producer", "p"]);
+    let kept = ["directory", "run", "--producer", "p", "--retention-class", "permanent-record"];
+    let second = sandbox.json(&kept);
+    assert_eq!(second["outcome"], "ingested");
+    assert_eq!(second["expires_at"], serde_json::Value::Null);
+    assert_ne!(second["package_id"], first["package_id"]);
+    assert_eq!(sandbox.json(&kept)["package_id"], second["package_id"]);
+}
+
+#[test]
 fn without_an_external_id_a_directory_is_found_again_by_its_content() {
     let sandbox = a_run();
     let ingest = ["directory", "run", "--producer", "p"];
