@@ -22,7 +22,7 @@ const LARGE_LANES: usize = 2;
 
 /// Files of at most so many bytes go in batches: opening, claiming and recording them costs more
 /// than their bytes.
-const SMALL_FILE: u64 = 64 * 1024;
+const SMALL_FILE: u64 = 256 * 1024;
 
 /// The most files of one batch.
 const BATCH_FILES: usize = 128;
