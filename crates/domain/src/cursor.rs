@@ -6,7 +6,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::filter::PackageFilter;
+use crate::filter::{AuditFilter, PackageFilter};
 use crate::id::PackageId;
 use crate::parsed::quote;
 use crate::path::LogicalPath;
@@ -105,6 +105,41 @@ impl FileCursor {
     }
 }
 
+/// The last event of a page of an audit trail; events are listed oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventCursor {
+    /// The event's place in its trail.
+    pub seq: u64,
+}
+
+impl EventCursor {
+    /// The text for `next_cursor` of the audit events with this filter.
+    pub fn encode_audit(&self, filter: &AuditFilter) -> String {
+        encode(&format!("audit {filter:?}"), &self.seq.to_string())
+    }
+
+    /// Reads a cursor back, if it was made for the audit events with this filter.
+    pub fn decode_audit(text: &str, filter: &AuditFilter) -> Result<Self, InvalidCursor> {
+        Self::decode(&format!("audit {filter:?}"), text)
+    }
+
+    /// The text for `next_cursor` of the retention events of this package.
+    pub fn encode_retention(&self, package: PackageId) -> String {
+        encode(&format!("retention {package}"), &self.seq.to_string())
+    }
+
+    /// Reads a cursor back, if it was made for the retention events of this package.
+    pub fn decode_retention(text: &str, package: PackageId) -> Result<Self, InvalidCursor> {
+        Self::decode(&format!("retention {package}"), text)
+    }
+
+    fn decode(list: &str, text: &str) -> Result<Self, InvalidCursor> {
+        // A registry counts its events in 63 bits.
+        let seq = decode(list, text)?.parse().ok().filter(|seq| *seq <= i64::MAX.unsigned_abs());
+        seq.map(|seq| Self { seq }).ok_or_else(|| InvalidCursor { text: quote(text) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -137,6 +172,18 @@ mod tests {
             let text = cursor.encode(package, None);
             prop_assert_eq!(FileCursor::decode(&text, package, None), Ok(cursor));
             prop_assert!(FileCursor::decode(&text, package, Some("a")).is_err());
+        }
+
+        #[test]
+        fn an_event_cursor_belongs_to_its_list(seq in 0..=i64::MAX.unsigned_abs()) {
+            let package = PackageId::generate(Timestamp::from_unix_micros(1).unwrap());
+            let cursor = EventCursor { seq };
+            let all = AuditFilter::default();
+            let one = AuditFilter { package: Some(package), ..AuditFilter::default() };
+            let text = cursor.encode_audit(&all);
+            prop_assert_eq!(EventCursor::decode_audit(&text, &all), Ok(cursor));
+            prop_assert!(EventCursor::decode_audit(&text, &one).is_err());
+            prop_assert!(EventCursor::decode_retention(&text, package).is_err());
         }
 
         #[test]

@@ -20,7 +20,12 @@ pub struct InvalidDigest {
 macro_rules! digest {
     ($(#[$doc:meta])* $type:ident, $algorithm:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+        #[schema(
+            value_type = String,
+            pattern = "^[0-9a-f]{64}$",
+            example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        )]
         pub struct $type([u8; 32]);
 
         impl $type {

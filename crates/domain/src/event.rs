@@ -16,7 +16,9 @@ pub struct Origin {
 }
 
 /// What an audit event says was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 pub enum AuditAction {
     /// A package was announced.
     #[serde(rename = "package.created")]
@@ -68,7 +70,7 @@ impl AuditAction {
 }
 
 /// One row of the audit trail. Rows are appended and never changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AuditEvent {
     /// Its place in the trail of this registry, from 1.
     pub seq: u64,
@@ -87,7 +89,9 @@ pub struct AuditEvent {
 }
 
 /// What a retention event says was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetentionEventKind {
     /// The class gave the package its expiry at create.
@@ -115,7 +119,7 @@ impl RetentionEventKind {
 }
 
 /// One change of what a package was promised. Rows are appended and never changed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RetentionEvent {
     /// Its place among the retention events of this registry, from 1.
     pub seq: u64,

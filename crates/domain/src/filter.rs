@@ -1,7 +1,9 @@
 //! What a list of packages is asked for.
 
+use crate::event::AuditAction;
+use crate::id::PackageId;
 use crate::label::Labels;
-use crate::name::{ExternalId, Kind, Producer, RetentionClassName};
+use crate::name::{Actor, ExternalId, Kind, Producer, RetentionClassName};
 use crate::status::PackageStatus;
 use crate::time::Timestamp;
 
@@ -32,6 +34,21 @@ pub struct PackageFilter {
     pub expires_before: Option<Timestamp>,
     /// May be deleted now. Only `true` is a condition.
     pub eligible: bool,
+}
+
+/// Conditions that a listed audit event must meet, all of them. The default meets everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Concerns this package.
+    pub package: Option<PackageId>,
+    /// Says that this was done.
+    pub action: Option<AuditAction>,
+    /// Says that it was done by this actor.
+    pub actor: Option<Actor>,
+    /// Happened after this time.
+    pub after: Option<Timestamp>,
+    /// Happened before this time.
+    pub before: Option<Timestamp>,
 }
 
 /// How many items one page of a list has.

@@ -23,7 +23,12 @@ pub struct InvalidId {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $type:ident, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+        #[schema(
+            value_type = String,
+            pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+            example = "01890a5d-ac96-774b-bcce-b302099a8057"
+        )]
         pub struct $type(Uuid);
 
         impl $type {

@@ -8,8 +8,9 @@ use crate::name::{LabelKey, LabelValue};
 pub const MAX_LABELS: usize = 32;
 
 /// The labels of a package, ordered by key; at most [`MAX_LABELS`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = BTreeMap<String, LabelValue>, example = json!({"branch": "main"}))]
 pub struct Labels(BTreeMap<LabelKey, LabelValue>);
 
 /// More labels than a package carries.

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub const SCHEMA: &str = "artifact-store/manifest/v1";
 
 /// A whole manifest, for readers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Manifest {
     /// [`SCHEMA`].
     pub schema: String,
@@ -36,7 +36,7 @@ pub struct Manifest {
 }
 
 /// The `package` member of the manifest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ManifestPackage {
     /// The package's id.
     pub id: PackageId,
@@ -61,7 +61,7 @@ pub struct ManifestPackage {
 }
 
 /// One entry of the manifest's `files`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ManifestFile {
     /// Its name in the package.
     pub path: LogicalPath,

@@ -4,7 +4,8 @@ use crate::parsed::{parsed_string, quote};
 
 /// A media type (RFC 9110, section 8.3.1): `type/subtype` with optional parameters. It is what
 /// the producer said or what the file's name suggests, never what decides an access.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+#[schema(value_type = String, max_length = 255, example = "application/json")]
 pub struct MediaType(String);
 
 /// A text that is no media type.

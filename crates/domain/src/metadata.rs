@@ -9,8 +9,9 @@ pub const MAX_METADATA_BYTES: usize = 256 * 1024;
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// A JSON object that can be written as RFC 8785 bytes and stored in any of our databases.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = BTreeMap<String, Value>, example = json!({"suite": "tck"}))]
 pub struct Metadata(Map<String, Value>);
 
 /// Why a JSON object cannot be metadata. The place is a JSON pointer (RFC 6901).

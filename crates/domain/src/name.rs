@@ -38,9 +38,13 @@ fn is_line(text: &str, min: usize, max: usize) -> bool {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal, $expected:literal, $rule:expr) => {
+    (
+        $(#[$doc:meta])* $type:ident, $what:literal, $expected:literal,
+        pattern $pattern:literal, like $example:literal, $rule:expr
+    ) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+        #[schema(value_type = String, pattern = $pattern, example = $example)]
         pub struct $type(String);
 
         impl $type {
@@ -62,6 +66,8 @@ name!(
     Producer,
     "producer",
     "1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit",
+    pattern r"^[a-z0-9][a-z0-9._-]{0,63}$",
+    like "guide-board",
     |text| has_shape(text, lower_or_digit, word, 63)
 );
 name!(
@@ -69,6 +75,8 @@ name!(
     Kind,
     "kind",
     "1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit",
+    pattern r"^[a-z0-9][a-z0-9._-]{0,63}$",
+    like "guide-board-run",
     |text| has_shape(text, lower_or_digit, word, 63)
 );
 name!(
@@ -77,6 +85,8 @@ name!(
     ExternalId,
     "external id",
     "1 to 256 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$",
+    like "run-2026-03-01",
     |text| is_line(text, 1, 256)
 );
 name!(
@@ -84,6 +94,8 @@ name!(
     Title,
     "title",
     "1 to 256 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$",
+    like "CMIS pilot",
     |text| is_line(text, 1, 256)
 );
 name!(
@@ -91,6 +103,8 @@ name!(
     RetentionClassName,
     "retention class",
     "1 to 63 of a-z, 0-9, '-', beginning with a letter",
+    pattern r"^[a-z][a-z0-9-]{0,62}$",
+    like "raw-evidence",
     |text| has_shape(text, |b| b.is_ascii_lowercase(), |b| lower_or_digit(b) || b == b'-', 62)
 );
 name!(
@@ -98,6 +112,8 @@ name!(
     LabelKey,
     "label key",
     "1 to 63 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit",
+    pattern r"^[a-z0-9][a-z0-9._-]{0,62}$",
+    like "branch",
     |text| has_shape(text, lower_or_digit, word, 62)
 );
 name!(
@@ -105,6 +121,8 @@ name!(
     LabelValue,
     "label value",
     "at most 256 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{0,256}$",
+    like "main",
     |text| is_line(text, 0, 256)
 );
 name!(
@@ -112,6 +130,8 @@ name!(
     Actor,
     "actor",
     "1 to 128 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{1,128}$",
+    like "anonymous",
     |text| is_line(text, 1, 128)
 );
 name!(
@@ -119,6 +139,8 @@ name!(
     RequestId,
     "request id",
     "1 to 128 of A-Z, a-z, 0-9, '.', '_', '-'",
+    pattern r"^[A-Za-z0-9._-]{1,128}$",
+    like "01890a5d-ac96-774b-bcce-b302099a8057",
     |text| {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         has_shape(text, allowed, allowed, 127)
@@ -129,6 +151,8 @@ name!(
     Reason,
     "reason",
     "1 to 2000 characters that are not all blank, without NUL",
+    pattern r"^[^\u0000]{0,1999}[^\u0000\s][^\u0000]{0,1999}$",
+    like "the run was aborted",
     |text| !text.trim().is_empty() && text.chars().count() <= 2000 && !text.contains('\0')
 );
 

@@ -15,7 +15,8 @@ pub const MAX_SEGMENT_BYTES: usize = 255;
 /// character.
 ///
 /// Ordered by bytes, as the manifest is.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 900, example = "reports/summary.json")]
 pub struct LogicalPath(String);
 
 /// The rule that a text breaks which was to be a logical path.

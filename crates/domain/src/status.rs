@@ -9,7 +9,9 @@ use std::str::FromStr;
 /// created ──> uploading ──> finalized ──> deleted
 ///    └────────────┴──────> failed ─────────┘
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageStatus {
     /// Announced; no file has arrived.

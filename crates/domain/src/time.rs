@@ -19,7 +19,8 @@ const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
 /// A point in time in UTC, truncated to microseconds (what PostgreSQL keeps of one), between the
 /// years 1970 and 9999.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-01-31T12:00:00.000000Z")]
 pub struct Timestamp(i64);
 
 /// A text or number that is no point in time of ours.

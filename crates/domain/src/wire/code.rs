@@ -4,7 +4,9 @@ use std::fmt;
 
 /// What went wrong, as a program reads it: the `code` of a problem document, and what the command
 /// line derives its exit code from. Codes are promises; their meaning never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// The request breaks a rule of the interface.
@@ -60,6 +62,65 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// The HTTP status that goes with the code.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest | Self::InvalidPath => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::DuplicatePath
+            | Self::PathConflict
+            | Self::UploadInProgress
+            | Self::PackageExists
+            | Self::WrongStatus
+            | Self::IncompletePackage
+            | Self::NotEligible
+            | Self::RetentionShortened => 409,
+            Self::PackageDeleted => 410,
+            Self::PreconditionFailed => 412,
+            Self::PayloadTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::RangeNotSatisfiable => 416,
+            Self::DigestMismatch | Self::EmptyPackage => 422,
+            Self::TooManyRequests => 429,
+            Self::Internal => 500,
+            Self::StorageUnavailable | Self::RegistryUnavailable => 503,
+        }
+    }
+
+    /// The code in words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "The request is not valid",
+            Self::InvalidPath => "No file can have this path",
+            Self::Unauthorized => "A valid token is needed",
+            Self::Forbidden => "The token does not allow this",
+            Self::NotFound => "There is no such thing",
+            Self::MethodNotAllowed => "The resource has no such method",
+            Self::DuplicatePath => "The package has a file of this path",
+            Self::PathConflict => "A file would be a folder of another",
+            Self::UploadInProgress => "Somebody is uploading this now",
+            Self::PackageExists => "The producer has a package of this external id",
+            Self::WrongStatus => "The status does not allow this",
+            Self::IncompletePackage => "Files are missing or differ",
+            Self::NotEligible => "The package must be kept",
+            Self::RetentionShortened => "Retention is never shortened",
+            Self::PackageDeleted => "The package was deleted",
+            Self::PreconditionFailed => "A precondition does not hold",
+            Self::PayloadTooLarge => "Too many bytes or files",
+            Self::UnsupportedMediaType => "A body of this type or coding is not taken",
+            Self::RangeNotSatisfiable => "The range lies outside the file",
+            Self::DigestMismatch => "The bytes are not those that were announced",
+            Self::EmptyPackage => "The package has no file",
+            Self::TooManyRequests => "Too many requests",
+            Self::StorageUnavailable => "The storage is not available",
+            Self::RegistryUnavailable => "The registry is not available",
+            Self::Internal => "Something went wrong in the server",
+        }
+    }
+
     /// The code as it is sent.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -6,12 +6,17 @@ mod code;
 mod file;
 mod package;
 mod page;
+mod problem;
 mod summary;
 
 pub use code::ErrorCode;
-pub use file::{CheckFile, CheckFilesRequest, CheckFilesResponse, FileLinks, FileView};
+pub use file::{
+    BatchAnswer, CheckFile, CheckFilesRequest, CheckFilesResponse, EntryError, FileLinks, FileView,
+    url_path,
+};
 pub use package::{
     CreatePackage, FailPackage, FinalizePackage, PackageLinks, PackageView, UpdatePackage,
 };
 pub use page::Page;
+pub use problem::{Problem, ProblemFile};
 pub use summary::{IngestReport, Outcome, Summary};

@@ -1,6 +1,7 @@
 //! Packages on the wire.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::digest::Sha256Digest;
 use crate::id::PackageId;
@@ -12,7 +13,7 @@ use crate::status::PackageStatus;
 use crate::time::Timestamp;
 
 /// `POST /packages`: what a producer says of a new package.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePackage {
     /// Who made the evidence.
@@ -38,14 +39,15 @@ pub struct CreatePackage {
 }
 
 /// `PATCH /packages/{id}`. An absent member is left as it is; a null title is cleared.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdatePackage {
-    /// The new title; `Some(None)` clears it.
-    #[serde(default, deserialize_with = "present")]
+    /// The new title; null clears it, an absent member leaves it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Title>)]
     pub title: Option<Option<Title>>,
     /// The new labels, as a whole.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
 }
 
@@ -59,7 +61,7 @@ where
 }
 
 /// `POST /packages/{id}/fail`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailPackage {
     /// Why the package is given up.
@@ -68,7 +70,7 @@ pub struct FailPackage {
 
 /// `POST /packages/{id}/finalize`: what the client believes it sent. Each member is checked if
 /// it is given.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinalizePackage {
     /// How many files it sent.
@@ -83,7 +85,7 @@ pub struct FinalizePackage {
 }
 
 /// A package as an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PackageView {
     /// Its stable identity.
     pub id: PackageId,
@@ -132,7 +134,7 @@ pub struct PackageView {
 }
 
 /// Where the parts of a package are found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PackageLinks {
     /// The package.
     #[serde(rename = "self")]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::digest::Sha256Digest;
 use crate::id::PackageId;
@@ -13,7 +14,7 @@ use crate::status::PackageStatus;
 use crate::time::Timestamp;
 
 /// `GET /packages/{id}/summary`: the facts that a tracker such as Statehub records beside its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Summary {
     /// The package's stable identity.
     pub package_id: PackageId,
@@ -52,7 +53,7 @@ pub struct Summary {
 }
 
 /// What an ingest did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// A new package was made.
@@ -64,7 +65,7 @@ pub enum Outcome {
 }
 
 /// `artifact-ingest --json`: the summary and what was done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IngestReport {
     /// The package.
     #[serde(flatten)]
