@@ -1,14 +1,16 @@
 //! Retention and audit events. Rows are appended; the database itself refuses anything else.
 
 use artifact_domain::event::{AuditAction, AuditEvent, Origin, RetentionEvent, RetentionEventKind};
+use artifact_domain::filter::AuditFilter;
 use artifact_domain::name::{Actor, RequestId};
 use artifact_domain::{PackageId, Timestamp};
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::connection::on_backend;
+use crate::connection::{Backend, on_backend};
 use crate::error::RegistryError;
-use crate::packages::column;
+use crate::packages::{big, column};
 use crate::read::Reader;
 use crate::schema::{audit_events, retention_events};
 use crate::write::Writer;
@@ -120,25 +122,83 @@ impl TryFrom<RetentionRow> for RetentionEvent {
     }
 }
 
+/// A part of the audit trail, by `seq`.
+struct Place {
+    behind: i64,
+    up_to: i64,
+}
+
 impl Reader<'_> {
-    /// The audit events of a package behind `after`, oldest first.
-    pub fn package_audit(
+    /// The audit events that meet `filter` behind the event `after` (0: from the beginning),
+    /// oldest first, at most `limit`.
+    ///
+    /// In the order of `seq`: a clock that was set back does not change the order of a trail that
+    /// somebody is reading.
+    pub fn audit_events(
         &mut self,
-        package: PackageId,
+        filter: &AuditFilter,
         after: u64,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, RegistryError> {
-        let rows: Vec<AuditRow> = audit_events::table
-            .filter(audit_events::package_id.assume_not_null().eq(package.to_string()))
-            .filter(audit_events::seq.gt(crate::packages::big(after)))
+        let Some(place) = self.audit_place(filter, after)? else { return Ok(Vec::new()) };
+        let mut query = audit_events::table
+            .filter(audit_events::seq.gt(place.behind))
+            .filter(audit_events::seq.le(place.up_to))
             .order(audit_events::seq.asc())
             .limit(limit.into())
             .select(AuditRow::as_select())
+            .into_boxed::<Backend>();
+        if let Some(package) = filter.package {
+            query =
+                query.filter(audit_events::package_id.assume_not_null().eq(package.to_string()));
+        }
+        if let Some(action) = filter.action {
+            query = query.filter(audit_events::action.eq(action.as_str()));
+        }
+        if let Some(actor) = &filter.actor {
+            query = query.filter(audit_events::actor.eq(actor.to_string()));
+        }
+        // The sums keep the databases from sorting what the index of times gives: the way along
+        // `seq` has been narrowed by it.
+        if let Some(after) = filter.after {
+            query = query.filter((audit_events::at + 0).gt(after.unix_micros()));
+        }
+        if let Some(before) = filter.before {
+            query = query.filter((audit_events::at + 0).lt(before.unix_micros()));
+        }
+        let rows: Vec<AuditRow> = query
             .load(self.connection)
-            .map_err(|error| {
-                RegistryError::query(self.url, "read the audit trail of a package", error)
-            })?;
+            .map_err(|error| RegistryError::query(self.url, "list audit events", error))?;
         rows.into_iter().map(AuditEvent::try_from).collect()
+    }
+
+    /// Where in the trail the events lie that happened in the filter's time; `None` if nowhere.
+    ///
+    /// Times mostly rise with `seq`, so this is a short way that begins near its first event and
+    /// ends near its last; without it a list of this week would walk through all the years before.
+    /// It reads the index of times alone. A package's own trail is short anyway, and a page that
+    /// goes on has its beginning.
+    fn audit_place(
+        &mut self,
+        filter: &AuditFilter,
+        after: u64,
+    ) -> Result<Option<Place>, RegistryError> {
+        let place = Place { behind: big(after), up_to: i64::MAX };
+        let (None, Some(begin)) = (filter.package, filter.after) else { return Ok(Some(place)) };
+        if after > 0 && filter.before.is_none() {
+            return Ok(Some(place));
+        }
+        let end = filter.before.map_or(i64::MAX, Timestamp::unix_micros);
+        let (first, last): (Option<i64>, Option<i64>) = audit_events::table
+            .filter(audit_events::at.gt(begin.unix_micros()))
+            .filter(audit_events::at.lt(end))
+            .select((min(audit_events::seq), max(audit_events::seq)))
+            .first(self.connection)
+            .map_err(|error| RegistryError::query(self.url, "look for a time", error))?;
+        Ok(first.zip(last).map(|(first, last)| Place {
+            behind: place.behind.max(first - 1),
+            up_to: if filter.before.is_some() { last } else { i64::MAX },
+        }))
     }
 
     /// The retention events of a package behind `after`, oldest first.
@@ -150,7 +210,7 @@ impl Reader<'_> {
     ) -> Result<Vec<RetentionEvent>, RegistryError> {
         let rows: Vec<RetentionRow> = retention_events::table
             .filter(retention_events::package_id.eq(package.to_string()))
-            .filter(retention_events::seq.gt(crate::packages::big(after)))
+            .filter(retention_events::seq.gt(big(after)))
             .order(retention_events::seq.asc())
             .limit(limit.into())
             .select(RetentionRow::as_select())

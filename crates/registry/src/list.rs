@@ -1,7 +1,7 @@
 //! Lists of packages: filtered, newest first, paged by key.
 
 use artifact_domain::cursor::PackageCursor;
-use artifact_domain::filter::{PackageFilter, PageLimit};
+use artifact_domain::filter::PackageFilter;
 use artifact_domain::{Package, PackageStatus, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -77,13 +77,13 @@ macro_rules! conditions {
 }
 
 impl Reader<'_> {
-    /// One page of the packages that meet `filter`, newest first, beginning behind `after`.
-    /// `now` decides what is eligible for deletion.
+    /// One page of the packages that meet `filter`, newest first, beginning behind `after`,
+    /// at most `limit`. `now` decides what is eligible for deletion.
     pub fn packages(
         &mut self,
         filter: &PackageFilter,
         after: Option<PackageCursor>,
-        limit: PageLimit,
+        limit: u32,
         now: Timestamp,
     ) -> Result<Vec<Package>, RegistryError> {
         // Without a cursor the list begins behind the end of time: the query is the same, and the
@@ -106,7 +106,7 @@ impl Reader<'_> {
         filter: &PackageFilter,
         at: i64,
         id: &str,
-        limit: PageLimit,
+        limit: u32,
         now: Timestamp,
     ) -> QueryResult<Vec<PackageRow>> {
         let mut conditions: Vec<Condition> = Vec::new();
@@ -116,7 +116,7 @@ impl Reader<'_> {
             .filter(packages::created_at.le(at))
             .filter(packages::created_at.lt(at).or(packages::id.lt(id)))
             .order((packages::created_at.desc(), packages::id.desc()))
-            .limit(limit.get().into())
+            .limit(limit.into())
             .into_boxed::<Backend>();
         for condition in conditions {
             query = query.filter(condition);
@@ -131,7 +131,7 @@ impl Reader<'_> {
         filter: &PackageFilter,
         at: i64,
         id: &str,
-        limit: PageLimit,
+        limit: u32,
         now: Timestamp,
     ) -> QueryResult<Vec<PackageRow>> {
         let mut conditions: Vec<LabelledCondition> = Vec::new();
@@ -142,7 +142,7 @@ impl Reader<'_> {
             .filter(package_labels::created_at.le(at))
             .filter(package_labels::created_at.lt(at).or(package_labels::package_id.lt(id)))
             .order((package_labels::created_at.desc(), package_labels::package_id.desc()))
-            .limit(limit.get().into())
+            .limit(limit.into())
             .into_boxed::<Backend>();
         let mut labels = filter.labels.iter();
         if let Some((key, value)) = labels.next() {

@@ -118,5 +118,6 @@ diesel::table! {
 }
 
 diesel::joinable!(package_labels -> packages (package_id));
+diesel::joinable!(files -> packages (package_id));
 diesel::joinable!(files -> writers (writer_id));
 diesel::allow_tables_to_appear_in_same_query!(packages, package_labels, files, uploads, writers);

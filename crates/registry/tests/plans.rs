@@ -1,5 +1,6 @@
-//! How SQLite answers: no statement of the contract suite reads a whole table, and a list with
-//! one filter does not sort. The database has no statistics, as those of users have none.
+//! How SQLite answers: no statement of the contract suite reads a whole table, and neither a list
+//! with one filter nor any list of events sorts. The database has no statistics, as those of users
+//! have none.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -10,8 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact_domain::PackageStatus;
 use artifact_domain::cursor::PackageCursor;
-use artifact_domain::filter::{PackageFilter, PageLimit};
+use artifact_domain::event::AuditAction;
+use artifact_domain::filter::{AuditFilter, PackageFilter};
 use artifact_domain::name::ExternalId;
+use artifact_registry::events::NewAuditEvent;
 use artifact_registry::{DatabaseUrl, OpenMode, Registry};
 use contract::{at, class, labels};
 use diesel::connection::{
@@ -179,9 +182,8 @@ fn a_list_with_one_filter_is_not_sorted() {
     let mut explainer = Explainer::new();
     for filter in filters {
         for after in [None, Some(behind)] {
-            let limit = PageLimit::default();
             let asked = asked(|| {
-                contract::read(&registry, |reader| reader.packages(&filter, after, limit, at(0)));
+                contract::read(&registry, |reader| reader.packages(&filter, after, 100, at(0)));
             });
             let lists: Vec<&String> = asked.iter().filter(|sql| sql.contains("LIMIT")).collect();
             assert_eq!(lists.len(), 1, "{asked:#?}");
@@ -190,4 +192,53 @@ fn a_list_with_one_filter_is_not_sorted() {
             assert!(!plan.iter().any(|step| step.contains("B-TREE")), "{plan:#?} {filter:?}");
         }
     }
+}
+
+#[test]
+fn no_list_of_events_reads_a_whole_table() {
+    let _alone = alone();
+    let (_folder, url) = fresh();
+    let registry = Registry::open(&url, OpenMode::CreateAndMigrate).unwrap();
+    // With one event: where there is none in the filter's time, the list is not asked for.
+    let package = contract::new_package(at(1)).id;
+    contract::write(&registry, |writer| {
+        writer.append_audit(NewAuditEvent {
+            at: at(5),
+            origin: &contract::origin(),
+            action: AuditAction::FilesStored,
+            package: Some(package),
+            details: serde_json::Map::new(),
+        })
+    });
+    let mut explainer = Explainer::new();
+    for n in 0..32 {
+        let filter = AuditFilter {
+            package: (n & 1 > 0).then_some(package),
+            action: (n & 2 > 0).then_some(AuditAction::FilesStored),
+            actor: (n & 4 > 0).then(|| contract::origin().actor),
+            after: (n & 8 > 0).then(|| at(1)),
+            before: (n & 16 > 0).then(|| at(9)),
+        };
+        let asked = asked(|| {
+            for behind in [0, 1] {
+                contract::read(&registry, |reader| reader.audit_events(&filter, behind, 100));
+            }
+        });
+        let listed = asked.iter().filter(|sql| sql.contains("ORDER BY")).count();
+        assert_eq!(listed, 1, "{asked:#?}");
+        for sql in asked {
+            let plan = explainer.explain(&sql);
+            assert_eq!(plan.len(), 1, "{plan:#?} {filter:?}");
+            let by_time = sql.contains("min(") && plan[0].contains("COVERING INDEX");
+            let key = if by_time { "(at>? AND at<?)" } else { "seq>? AND seq<?)" };
+            let key = if plan[0].contains("PRIMARY KEY") { "(rowid>? AND rowid<?)" } else { key };
+            assert!(plan[0].starts_with("SEARCH ") && plan[0].ends_with(key), "{plan:#?}");
+        }
+    }
+    let asked = asked(|| {
+        contract::read(&registry, |reader| reader.retention_events(package, 0, 100));
+    });
+    let plan = explainer.explain(asked.first().unwrap());
+    assert_eq!(plan.len(), 1, "{plan:?}");
+    assert!(plan[0].contains("USING INDEX retention_events_by_package"), "{plan:?}");
 }

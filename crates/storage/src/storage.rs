@@ -11,7 +11,7 @@ use artifact_domain::{PackageId, bag};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use crate::local::{self, Folder, LocalFolder};
 use crate::{
@@ -145,34 +145,43 @@ impl Storage {
         key: &ObjectKey,
         range: Option<Range<u64>>,
     ) -> Result<ObjectReader, StorageError> {
-        let outside = |range: &Range<u64>, size| StorageError::RangeNotSatisfiable {
-            key: key.as_str().to_owned(),
-            start: range.start,
-            end: range.end,
-            size,
-        };
         // Backends have no empty ranges.
         if let Some(range) = &range
             && range.is_empty()
         {
-            let facts = self.head(key).await?;
-            return if range.start == range.end && range.end <= facts.size {
-                Ok(ObjectReader::empty(facts))
-            } else {
-                Err(outside(range, facts.size))
-            };
+            return nothing_of(self.head(key).await?, key, range);
         }
-        let options = GetOptions::new().with_range(range.clone().map(GetRange::Bounded));
+        let options = get_options(range.as_ref());
         let get = self.shared.store.get_opts(&key.path(), options).await;
         let got = get.map_err(|e| error("read", key.as_str(), e))?;
-        // Backends cut a range that begins inside the object and ends outside.
-        if let Some(range) = &range
-            && *range != got.range
-        {
-            return Err(outside(range, got.meta.size));
+        reader(got, key, range.as_ref())
+    }
+
+    /// Opens an object as [`Storage::read`] does, and blocks for it; `None` if this backend can
+    /// only be waited for. For callers that are on a thread that may block already: waking
+    /// another one takes longer than opening and reading a small file. What is in the first half
+    /// MiB has been read when this returns.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, for an object of more than half a MiB.
+    pub fn read_blocking(
+        &self,
+        key: &ObjectKey,
+        range: Option<&Range<u64>>,
+    ) -> Option<Result<ObjectReader, StorageError>> {
+        match &self.shared.backend {
+            Backend::Local(folder) => Some(
+                if let Some(range) = range
+                    && range.is_empty()
+                {
+                    let meta = folder.head(&key.path());
+                    meta.and_then(|meta| nothing_of(facts(&meta), key, range))
+                } else {
+                    let opened = folder.open_object(&key.path(), &get_options(range));
+                    opened.and_then(|opened| reader(opened.into_result(), key, range))
+                },
+            ),
         }
-        let range = got.range.clone();
-        Ok(ObjectReader::checked(facts(&got.meta), &range, got.into_stream()))
     }
 
     /// What is known of an object, without its bytes.
@@ -259,6 +268,44 @@ impl fmt::Debug for Storage {
             .field("url", &self.shared.url)
             .finish_non_exhaustive()
     }
+}
+
+fn get_options(range: Option<&Range<u64>>) -> GetOptions {
+    GetOptions::new().with_range(range.cloned().map(GetRange::Bounded))
+}
+
+/// What a backend opened, if it is what was asked for.
+fn reader(
+    got: GetResult,
+    key: &ObjectKey,
+    asked: Option<&Range<u64>>,
+) -> Result<ObjectReader, StorageError> {
+    // Backends cut a range that begins inside the object and ends outside.
+    if let Some(asked) = asked
+        && *asked != got.range
+    {
+        return Err(outside(key, asked, got.meta.size));
+    }
+    let range = got.range.clone();
+    Ok(ObjectReader::checked(facts(&got.meta), &range, got.into_stream()))
+}
+
+/// An empty range of an object, if it lies in it.
+fn nothing_of(
+    facts: ObjectFacts,
+    key: &ObjectKey,
+    range: &Range<u64>,
+) -> Result<ObjectReader, StorageError> {
+    if range.start == range.end && range.end <= facts.size {
+        Ok(ObjectReader::empty(facts))
+    } else {
+        Err(outside(key, range, facts.size))
+    }
+}
+
+fn outside(key: &ObjectKey, range: &Range<u64>, size: u64) -> StorageError {
+    let key = key.as_str().to_owned();
+    StorageError::RangeNotSatisfiable { key, start: range.start, end: range.end, size }
 }
 
 fn facts(meta: &object_store::ObjectMeta) -> ObjectFacts {

@@ -180,21 +180,27 @@ pub enum StoreError {
         problem: ProblemKind,
     },
     /// The sender's bytes could not be read to their end.
-    #[error("failed to read the bytes of {path}")]
+    #[error("failed to read the bytes of {}", sent(path.as_ref()))]
     Body {
-        /// The file that was being sent.
-        path: LogicalPath,
+        /// The file that was being sent; `None` if it was an archive of files.
+        path: Option<LogicalPath>,
         /// What the sender said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The sender fell silent.
-    #[error("the upload of {path} stalled: no byte came for {seconds} seconds")]
+    #[error("the upload of {} stalled: no byte came for {seconds} seconds", sent(path.as_ref()))]
     Stalled {
-        /// The file that was being sent.
-        path: LogicalPath,
+        /// The file that was being sent; `None` if it was an archive of files.
+        path: Option<LogicalPath>,
         /// How long the store waited.
         seconds: u64,
+    },
+    /// What was sent as a tar archive is none, or is cut off before its first file is complete.
+    #[error("this is not a whole tar archive: {reason}; nothing was stored")]
+    NotATar {
+        /// What is wrong with it.
+        reason: String,
     },
     /// The package was changed by somebody while it was being finalized, again and again.
     #[error("package {0} is being changed while it is finalized: finish the uploads first")]
@@ -301,6 +307,11 @@ impl fmt::Display for FileProblem {
     }
 }
 
+/// What was being sent, in words.
+fn sent(path: Option<&LogicalPath>) -> &str {
+    path.map_or("the archive", LogicalPath::as_str)
+}
+
 /// The first few problems and how many more there are.
 fn list(problems: &[FileProblem]) -> String {
     let shown: Vec<String> = problems.iter().take(5).map(ToString::to_string).collect();
@@ -320,9 +331,11 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NoPackage(_) | Self::NoFile { .. } => ErrorCode::NotFound,
-            Self::NoClass { .. } | Self::Cursor(_) | Self::Body { .. } | Self::Stalled { .. } => {
-                ErrorCode::InvalidRequest
-            }
+            Self::NoClass { .. }
+            | Self::Cursor(_)
+            | Self::Body { .. }
+            | Self::Stalled { .. }
+            | Self::NotATar { .. } => ErrorCode::InvalidRequest,
             Self::PackageExists { .. } => ErrorCode::PackageExists,
             Self::WrongStatus { .. } => ErrorCode::WrongStatus,
             Self::Deleted { .. } => ErrorCode::PackageDeleted,

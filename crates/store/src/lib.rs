@@ -22,9 +22,12 @@
 //! | [`open`] | opening a store: where, and what it may make |
 //! | [`packages`] | create, look up, list, update, fail |
 //! | [`upload`] | bytes into storage, hashed on their way; replace; remove |
+//! | [`tar_batch`] | many files in one tar archive |
 //! | [`finalize`] | prove, seal, make durable |
 //! | [`read`] | files and ranges of them |
 //! | [`manifest`], [`archive`] | what a sealed package says of itself, and all of it in one stream |
+//! | [`history`] | the audit trail and the retention events |
+//! | [`health`] | whether registry and storage answer |
 //! | [`verify`] | stored bytes against what was promised |
 //!
 //! # Order of changes
@@ -43,22 +46,29 @@ mod clock;
 mod digest;
 mod error;
 mod ledger;
+mod page;
 mod record;
 mod seal_object;
+mod tar_reader;
 
 pub mod archive;
 pub mod finalize;
+pub mod health;
 pub mod history;
 pub mod manifest;
 pub mod open;
 pub mod packages;
 pub mod read;
+pub mod tar_batch;
 pub mod upload;
 pub mod verify;
 
 pub use archive::ArchiveFormat;
+pub use artifact_registry::DatabaseUrl;
 pub use error::{FileProblem, ProblemKind, StoreError};
+pub use health::{Health, PartHealth};
 pub use open::{Access, ArtifactStore, Limits, StoreOptions};
+pub use tar_batch::{FailedEntry, TarReport};
 pub use upload::{NewUpload, SmallFile};
 
 /// A stream of bytes that a use case answers.

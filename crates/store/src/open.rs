@@ -15,6 +15,7 @@ use artifact_storage::{Storage, StorageError};
 
 use crate::clock;
 use crate::error::StoreError;
+use crate::health::Probes;
 use crate::ledger::Ledger;
 
 /// What opening a store may do.
@@ -119,6 +120,7 @@ pub(crate) struct Parts {
     pub(crate) boot_id: String,
     /// Where uploads are claimed and recorded; `None` in a store that was opened to read.
     pub(crate) ledger: Option<Ledger>,
+    pub(crate) probes: Probes,
 }
 
 impl ArtifactStore {
@@ -165,7 +167,14 @@ impl ArtifactStore {
             }
             None => None,
         };
-        let parts = Parts { registry, storage, limits: options.limits, boot_id, ledger };
+        let parts = Parts {
+            registry,
+            storage,
+            limits: options.limits,
+            boot_id,
+            ledger,
+            probes: Probes::default(),
+        };
         Ok(Self { parts: Arc::new(parts), origin: options.origin.clone() })
     }
 

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::ArtifactStore;
+use crate::page::{page, wanted};
 
 /// A name that stands in this program; a test parses both.
 fn default_name<T>(parsed: Result<T, artifact_domain::name::InvalidName>) -> T {
@@ -191,12 +192,11 @@ impl ArtifactStore {
         self.run(move |parts| {
             let items = parts
                 .registry
-                .read(|reader| reader.packages(&filter, after, limit, clock::now()))?;
-            let full = items.len() == limit.get() as usize;
-            let next_cursor = items.last().filter(|_| full).map(|last| {
+                .read(|reader| reader.packages(&filter, after, wanted(limit), clock::now()))?;
+            let cursor = |last: &Package| {
                 PackageCursor { created_at: last.created_at, id: last.id }.encode(&filter)
-            });
-            Ok::<_, StoreError>(Page { items, next_cursor })
+            };
+            Ok::<_, StoreError>(page(items, limit, cursor))
         })
         .await
     }

@@ -14,6 +14,8 @@ use crate::ByteStream;
 use crate::error::{ProblemKind, StoreError};
 use crate::open::ArtifactStore;
 use crate::packages::present;
+use crate::page::{page, wanted};
+use crate::verify;
 
 impl ArtifactStore {
     /// The record of one file; a deleted package's too.
@@ -50,13 +52,12 @@ impl ArtifactStore {
             parts.registry.read(|reader| {
                 reader.package(package)?.ok_or(StoreError::NoPackage(package))?;
                 let after = after.as_ref().map(|cursor| &cursor.path);
-                let files = reader.files(package, prefix.as_deref(), after, limit.get())?;
-                let items: Vec<FileRecord> = files.into_iter().map(|file| file.record).collect();
-                let full = items.len() == limit.get() as usize;
-                let next_cursor = items.last().filter(|_| full).map(|last| {
+                let files = reader.files(package, prefix.as_deref(), after, wanted(limit))?;
+                let items = files.into_iter().map(|file| file.record).collect();
+                let cursor = |last: &FileRecord| {
                     FileCursor { path: last.path.clone() }.encode(package, prefix.as_deref())
-                });
-                Ok::<_, StoreError>(Page { items, next_cursor })
+                };
+                Ok::<_, StoreError>(page(items, limit, cursor))
             })
         })
         .await
@@ -72,60 +73,88 @@ impl ArtifactStore {
         path: &LogicalPath,
         range: Option<Range<u64>>,
     ) -> Result<(FileRecord, ByteStream), StoreError> {
-        let mut file = self.stored_file(package, path).await?;
-        let reader = loop {
-            let opened = self.open_file(package, &file.record, range.clone()).await;
-            if opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag) {
-                break opened?;
+        let mut before: Option<StoredFile> = None;
+        loop {
+            let (file, opened) = self.look(package, path, range.clone()).await?;
+            let is_of_the_record =
+                opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag);
+            // An object that is not the one of its record may have been replaced between our two
+            // looks. If the record is still the same, that is how it lies in storage.
+            if is_of_the_record || before.as_ref() == Some(&file) {
+                let record = file.record;
+                let failed = failure(package, &record);
+                let reader = opened.map_err(&failed)?;
+                if reader.facts.size != record.size {
+                    let problem =
+                        ProblemKind::Size { expected: record.size, actual: reader.facts.size };
+                    let path = record.path.to_string();
+                    return Err(StoreError::Damaged { package, path, problem });
+                }
+                let bytes = reader.stream.map(move |chunk| chunk.map_err(&failed)).boxed();
+                return Ok((record, bytes));
             }
-            // The object is not the one of this record. If the record is still the same, that is
-            // how it lies in storage; if not, the file was replaced between our two looks.
-            let now = self.stored_file(package, path).await?;
-            if now == file {
-                break opened?;
-            }
-            file = now;
-        };
-        let bytes = reader.stream.map(|chunk| chunk.map_err(StoreError::from)).boxed();
-        Ok((file.record, bytes))
+            before = Some(file);
+        }
     }
 
-    async fn stored_file(
+    /// A file's record and its object, opened. Where the storage can be read by the thread that
+    /// asked the registry, that thread does it all: each change of threads costs a small file as
+    /// much as reading it.
+    async fn look(
         &self,
         package: PackageId,
         path: &LogicalPath,
-    ) -> Result<StoredFile, StoreError> {
-        let path = path.clone();
-        self.run(move |parts| {
-            parts.registry.read(|reader| {
-                present(reader, package)?;
-                reader.file(package, &path)?.ok_or(StoreError::NoFile { package, path })
-            })
-        })
-        .await
-    }
-
-    /// Opens the object of a file, if it has the size that was recorded.
-    async fn open_file(
-        &self,
-        package: PackageId,
-        record: &FileRecord,
         range: Option<Range<u64>>,
-    ) -> Result<ObjectReader, StoreError> {
-        let path = &record.path;
-        if let Some(range) = &range
-            && (range.start > range.end || range.end > record.size)
-        {
-            return Err(StoreError::RangeNotSatisfiable { path: path.clone(), size: record.size });
-        }
-        let damaged = |problem| StoreError::Damaged { package, path: path.to_string(), problem };
-        let size = |actual| damaged(ProblemKind::Size { expected: record.size, actual });
-        match self.parts.storage.read(&ObjectKey::payload(package, path), range).await {
-            Ok(reader) if reader.facts.size == record.size => Ok(reader),
-            Ok(reader) => Err(size(reader.facts.size)),
-            Err(StorageError::NotFound { .. }) => Err(damaged(ProblemKind::Missing)),
-            Err(StorageError::RangeNotSatisfiable { size: actual, .. }) => Err(size(actual)),
-            Err(error) => Err(error.into()),
-        }
+    ) -> Result<(StoredFile, Result<ObjectReader, StorageError>), StoreError> {
+        let key = ObjectKey::payload(package, path);
+        let (path, asked, wanted) = (path.clone(), key.clone(), range.clone());
+        let (file, opened) = self
+            .run(move |parts| {
+                let file = parts.registry.read(|reader| {
+                    if let Some(file) = reader.present_file(package, &path)? {
+                        return Ok(file);
+                    }
+                    present(reader, package)?;
+                    Err(StoreError::NoFile { package, path })
+                })?;
+                let FileRecord { path, size, .. } = &file.record;
+                if let Some(range) = &wanted
+                    && (range.start > range.end || range.end > *size)
+                {
+                    return Err(StoreError::RangeNotSatisfiable {
+                        path: path.clone(),
+                        size: *size,
+                    });
+                }
+                let opened = parts.storage.read_blocking(&asked, wanted.as_ref());
+                Ok((file, opened))
+            })
+            .await?;
+        let opened = match opened {
+            Some(opened) => opened,
+            None => self.parts.storage.read(&key, range).await,
+        };
+        Ok((file, opened))
+    }
+}
+
+/// What it means that the object of this record could not be read: mostly that it is not there as
+/// it was stored, which no waiting mends.
+fn failure(
+    package: PackageId,
+    record: &FileRecord,
+) -> impl Fn(StorageError) -> StoreError + Send + 'static {
+    let (path, expected) = (record.path.clone(), record.size);
+    move |error| {
+        let problem = match error {
+            StorageError::RangeNotSatisfiable { size: actual, .. } => {
+                ProblemKind::Size { expected, actual }
+            }
+            error => match verify::problem(error) {
+                Ok(problem) => problem,
+                Err(error) => return error,
+            },
+        };
+        StoreError::Damaged { package, path: path.to_string(), problem }
     }
 }

@@ -121,7 +121,8 @@ impl ArtifactStore {
 
     /// Streams a file into storage. Chunks should be at most 1 MiB; a few of them are in memory
     /// at a time. When this answers an error nothing is stored and the path is free again; a
-    /// future that is dropped has the same effect.
+    /// future that is dropped has the same effect. The future can be sent to another thread if the
+    /// body can.
     ///
     /// # Errors
     /// The package takes no files, the path is taken or in use, the bytes are not those that were
@@ -130,7 +131,7 @@ impl ArtifactStore {
         &self,
         package: PackageId,
         upload: NewUpload,
-        body: impl Stream<Item = Result<Bytes, E>> + Send,
+        body: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<FileRecord, StoreError>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -175,7 +176,7 @@ impl ArtifactStore {
         held: &HeldClaims<'_>,
         package: PackageId,
         upload: NewUpload,
-        body: impl Stream<Item = Result<Bytes, E>> + Send,
+        body: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<FileRecord, StoreError>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -358,7 +359,7 @@ impl ArtifactStore {
         &self,
         held: &HeldClaims<'_>,
         path: &LogicalPath,
-        body: impl Stream<Item = Result<Bytes, E>> + Send,
+        body: impl Stream<Item = Result<Bytes, E>>,
         writer: &mut ObjectWriter,
     ) -> Result<Digests, StoreError>
     where
@@ -372,12 +373,15 @@ impl ArtifactStore {
             let chunk = match tokio::time::timeout(idle, body.next()).await {
                 Ok(Some(Ok(chunk))) => chunk,
                 Ok(Some(Err(error))) => {
-                    return Err(StoreError::Body { path: path.clone(), source: error.into() });
+                    return Err(StoreError::Body {
+                        path: Some(path.clone()),
+                        source: error.into(),
+                    });
                 }
                 Ok(None) => return digester.finish().await,
                 Err(_) => {
                     return Err(StoreError::Stalled {
-                        path: path.clone(),
+                        path: Some(path.clone()),
                         seconds: idle.as_secs(),
                     });
                 }

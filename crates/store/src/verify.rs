@@ -264,7 +264,7 @@ fn payload_name(path: &LogicalPath) -> String {
 }
 
 /// What an object that cannot be read is. An outage is an error, not damage.
-fn problem(error: StorageError) -> Result<ProblemKind, StoreError> {
+pub(crate) fn problem(error: StorageError) -> Result<ProblemKind, StoreError> {
     match error {
         StorageError::NotFound { .. } => Ok(ProblemKind::Missing),
         StorageError::Symlink { .. }

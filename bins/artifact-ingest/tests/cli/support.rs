@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use artifact_domain::filter::{PackageFilter, PageLimit};
+use artifact_domain::filter::PackageFilter;
 use artifact_domain::package::Package;
 use artifact_domain::{PackageId, PackageStatus, Timestamp};
 use artifact_registry::files::StoredFile;
@@ -150,7 +150,7 @@ impl Sandbox {
         let all = PackageFilter::default();
         let now = Timestamp::from_unix_micros(0).unwrap();
         let listed: Result<Vec<Package>, RegistryError> =
-            self.registry().read(|reader| reader.packages(&all, None, PageLimit::default(), now));
+            self.registry().read(|reader| reader.packages(&all, None, 100, now));
         let listed = listed.unwrap();
         listed.into_iter().map(|package| (package.id.to_string(), package.status)).collect()
     }

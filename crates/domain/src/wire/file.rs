@@ -10,7 +10,7 @@ use crate::id::PackageId;
 use crate::media_type::MediaType;
 use crate::path::LogicalPath;
 use crate::time::Timestamp;
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, strict};
 
 /// A stored file as an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -74,6 +74,7 @@ impl FileView {
 #[serde(deny_unknown_fields)]
 pub struct CheckFilesRequest {
     /// The client's files.
+    #[serde(deserialize_with = "strict::objects")]
     pub files: Vec<CheckFile>,
 }
 
@@ -84,6 +85,8 @@ pub struct CheckFile {
     /// Its name in the package.
     pub path: LogicalPath,
     /// Its size in bytes.
+    #[serde(deserialize_with = "strict::safe_integer")]
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     pub size: u64,
     /// SHA-256 of its bytes.
     pub sha256: Sha256Digest,

@@ -7,6 +7,7 @@ mod file;
 mod package;
 mod page;
 mod problem;
+mod strict;
 mod summary;
 
 pub use code::ErrorCode;

@@ -11,6 +11,7 @@ use crate::name::{ExternalId, Kind, Producer, Reason, RetentionClassName, Title}
 use crate::package::Package;
 use crate::status::PackageStatus;
 use crate::time::Timestamp;
+use crate::wire::strict;
 
 /// `POST /packages`: what a producer says of a new package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -74,10 +75,12 @@ pub struct FailPackage {
 #[serde(deny_unknown_fields)]
 pub struct FinalizePackage {
     /// How many files it sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::optional_safe_integer")]
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     pub file_count: Option<u64>,
     /// How many bytes they have together.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::optional_safe_integer")]
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     pub total_bytes: Option<u64>,
     /// SHA-256 of the bag's `manifest-sha256.txt`.
     #[serde(default)]
@@ -209,6 +212,14 @@ mod tests {
         let error =
             serde_json::from_str::<CreatePackage>(r#"{"producer":"ci","lables":{}}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `lables`"), "{error}");
+    }
+
+    #[test]
+    fn an_integer_beyond_2_to_the_53_is_refused() {
+        let sent = |bytes: u64| format!(r#"{{"total_bytes":{bytes}}}"#);
+        assert!(serde_json::from_str::<FinalizePackage>(&sent((1 << 53) - 1)).is_ok());
+        assert!(serde_json::from_str::<FinalizePackage>(&sent(1 << 53)).is_err());
+        assert!(serde_json::from_str::<FinalizePackage>(r#"{"total_bytes":null}"#).is_ok());
     }
 
     #[test]

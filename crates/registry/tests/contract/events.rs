@@ -2,12 +2,17 @@
 
 use artifact_domain::PackageId;
 use artifact_domain::event::{AuditAction, Origin, RetentionEventKind};
+use artifact_domain::filter::AuditFilter;
 use artifact_domain::name::{Actor, RequestId};
 use artifact_registry::events::{NewAuditEvent, NewRetentionEvent};
 use artifact_registry::{Registry, RegistryError};
 use serde_json::{Map, json};
 
 use super::{Shelf, at, is_postgres, origin, raw, read, write};
+
+fn of(package: PackageId) -> AuditFilter {
+    AuditFilter { package: Some(package), ..AuditFilter::default() }
+}
 
 fn audit(registry: &Registry, package: Option<PackageId>, action: AuditAction, facts: &str) {
     let mut details = Map::new();
@@ -35,16 +40,16 @@ pub(crate) fn events_are_read_back_in_order_and_in_pages(registry: &Registry) {
         audit(registry, Some(other), action, "of another package");
         audit(registry, None, action, "of no package");
     }
-    let all = read(registry, |reader| reader.package_audit(package, 0, 100));
+    let all = read(registry, |reader| reader.audit_events(&of(package), 0, 100));
     assert_eq!(all.iter().map(|event| event.action).collect::<Vec<_>>(), AuditAction::ALL);
     assert!(all.is_sorted_by_key(|event| event.seq) && all[0].seq > 0);
     assert_eq!(all[1].details["facts"], "1 \0 'é'");
     assert_eq!((all[1].at, all[1].package_id), (at(7), Some(package)));
     assert_eq!((&all[1].actor, &all[1].request_id), (&origin().actor, &None));
-    let page = read(registry, |reader| reader.package_audit(package, all[1].seq, 2));
+    let page = read(registry, |reader| reader.audit_events(&of(package), all[1].seq, 2));
     assert_eq!(page, all[2..4]);
     let last = all.last().unwrap().seq;
-    assert!(read(registry, |reader| reader.package_audit(package, last, 2)).is_empty());
+    assert!(read(registry, |reader| reader.audit_events(&of(package), last, 2)).is_empty());
 
     for kind in RetentionEventKind::ALL {
         let event = NewRetentionEvent {
@@ -70,6 +75,56 @@ pub(crate) fn events_are_read_back_in_order_and_in_pages(registry: &Registry) {
     assert_eq!(page, events[1..2]);
 }
 
+pub(crate) fn audit_events_are_filtered_by_each_condition_and_by_all_together(registry: &Registry) {
+    let (shelf, package) = Shelf::with_package(registry);
+    let packages = [Some(package), Some(shelf.create(|_| {}).id), None];
+    let actors = ["Zoë", "zoë", "ci"].map(|name| Actor::parse(name).unwrap());
+    let actions = [AuditAction::FilesStored, AuditAction::FileRemoved];
+    // Times that do not rise with the numbers: a clock may be set back.
+    let times = [5, 1, 3, 3, 9, 2, 8];
+    for (n, micros) in times.iter().cycle().take(60).enumerate() {
+        let by = Origin { actor: actors[n % 3].clone(), request_id: None };
+        write(registry, |writer| {
+            writer.append_audit(NewAuditEvent {
+                at: at(*micros),
+                origin: &by,
+                action: actions[(n / 3) % 2],
+                package: packages[(n / 2) % 3],
+                details: Map::new(),
+            })
+        });
+    }
+    let all = read(registry, |reader| reader.audit_events(&AuditFilter::default(), 0, 1000));
+    assert_eq!(all.len(), 60);
+    assert!(all.is_sorted_by(|a, b| a.seq < b.seq));
+    for n in 0..32 {
+        let filter = AuditFilter {
+            package: (n & 1 > 0).then_some(package),
+            action: (n & 2 > 0).then_some(actions[0]),
+            actor: (n & 4 > 0).then(|| actors[0].clone()),
+            after: (n & 8 > 0).then(|| at(1)),
+            before: (n & 16 > 0).then(|| at(8)),
+        };
+        let mut expected = all.clone();
+        expected.retain(|event| {
+            filter.package.is_none_or(|package| event.package_id == Some(package))
+                && filter.action.is_none_or(|action| event.action == action)
+                && filter.actor.as_ref().is_none_or(|actor| event.actor == *actor)
+                && filter.after.is_none_or(|after| event.at > after)
+                && filter.before.is_none_or(|before| event.at < before)
+        });
+        assert!(!expected.is_empty() && (n == 0 || expected.len() < 60), "{filter:?}");
+        let (mut seen, mut behind) = (Vec::new(), 0);
+        loop {
+            let page = read(registry, |reader| reader.audit_events(&filter, behind, 4));
+            let Some(last) = page.last() else { break };
+            behind = last.seq;
+            seen.extend(page);
+        }
+        assert_eq!(seen, expected, "{filter:?}");
+    }
+}
+
 pub(crate) fn the_database_itself_refuses_to_change_an_event(registry: &Registry) {
     let (_shelf, package) = Shelf::with_package(registry);
     let append = || {
@@ -86,7 +141,10 @@ pub(crate) fn the_database_itself_refuses_to_change_an_event(registry: &Registry
     };
     let events = || {
         read(registry, |reader| {
-            Ok((reader.package_audit(package, 0, 100)?, reader.retention_events(package, 0, 100)?))
+            Ok((
+                reader.audit_events(&of(package), 0, 100)?,
+                reader.retention_events(package, 0, 100)?,
+            ))
         })
     };
     append();
@@ -137,7 +195,7 @@ pub(crate) fn an_event_of_a_kind_that_nobody_knows_names_its_row_and_column(regi
         ),
     )
     .unwrap();
-    let error = registry.read(|reader| reader.package_audit(package, 0, 9)).unwrap_err();
+    let error = registry.read(|reader| reader.audit_events(&of(package), 0, 9)).unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, RegistryError::Damaged { .. }), "{said}");
     assert!(said.contains("audit event 41: action"), "{said}");

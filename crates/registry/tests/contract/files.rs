@@ -71,6 +71,25 @@ fn pages(registry: &Registry, package: PackageId, prefix: Option<&str>, limit: u
     }
 }
 
+pub(crate) fn a_file_is_present_until_its_package_is_deleted(registry: &Registry) {
+    let (shelf, package) = Shelf::with_package(registry);
+    let other = shelf.create(|_| {}).id;
+    shelf.store(package, &["a", "b"]);
+    let present = |package, name| {
+        read(registry, |reader| {
+            let present = reader.present_file(package, &path(name))?;
+            Ok((present.is_some(), reader.file(package, &path(name))? == present))
+        })
+    };
+    assert_eq!(present(package, "a"), (true, true));
+    assert_eq!(present(package, "c"), (false, true));
+    assert_eq!(present(other, "a"), (false, true));
+    let sql = "UPDATE packages SET status = 'deleted', deleted_at = 1, deletion_reason = 'old'";
+    raw(registry, sql).unwrap();
+    // The list of files stays readable; the bytes do not.
+    assert_eq!(present(package, "a"), (false, false));
+}
+
 pub(crate) fn files_are_listed_by_the_bytes_of_their_paths(registry: &Registry) {
     let (shelf, package) = Shelf::with_package(registry);
     let names = names();

@@ -1,7 +1,7 @@
 //! Lists of packages: filters, order, pages.
 
 use artifact_domain::cursor::PackageCursor;
-use artifact_domain::filter::{PackageFilter, PageLimit};
+use artifact_domain::filter::PackageFilter;
 use artifact_domain::name::ExternalId;
 use artifact_domain::package::Package;
 use artifact_domain::{PackageId, PackageStatus, Timestamp};
@@ -16,13 +16,12 @@ fn now() -> Timestamp {
 }
 
 /// All pages of a list.
-fn list(registry: &Registry, filter: &PackageFilter, limit: u64) -> Vec<PackageId> {
-    let limit = PageLimit::new(limit).unwrap();
+fn list(registry: &Registry, filter: &PackageFilter, limit: u32) -> Vec<PackageId> {
     let mut ids = Vec::new();
     let mut after = None;
     loop {
         let page = read(registry, |reader| reader.packages(filter, after, limit, now()));
-        assert!(page.len() <= limit.get() as usize);
+        assert!(page.len() <= limit as usize);
         let Some(last) = page.last() else { return ids };
         after = Some(PackageCursor { created_at: last.created_at, id: last.id });
         ids.extend(page.iter().map(|package| package.id));
@@ -189,10 +188,9 @@ pub(crate) fn packages_made_while_paging_neither_repeat_nor_hide_others(registry
         PackageFilter { producer: Some("ci".parse().unwrap()), ..PackageFilter::default() },
         PackageFilter { labels: label.clone(), ..PackageFilter::default() },
     ] {
-        let limit = PageLimit::new(4).unwrap();
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = read(registry, |reader| reader.packages(&filter, after, limit, now()));
+            let page = read(registry, |reader| reader.packages(&filter, after, 4, now()));
             let Some(last) = page.last() else { break };
             after = Some(PackageCursor { created_at: last.created_at, id: last.id });
             seen.extend(page.iter().map(|package| package.id));

@@ -59,6 +59,7 @@ macro_rules! for_every_behaviour {
             }
             files {
                 a_file_is_read_back_as_it_was_recorded,
+                a_file_is_present_until_its_package_is_deleted,
                 files_are_listed_by_the_bytes_of_their_paths,
                 a_prefix_is_taken_literally,
                 a_removed_file_is_gone_from_the_list_and_the_counts,
@@ -104,6 +105,7 @@ macro_rules! for_every_behaviour {
             }
             events {
                 events_are_read_back_in_order_and_in_pages,
+                audit_events_are_filtered_by_each_condition_and_by_all_together,
                 the_database_itself_refuses_to_change_an_event,
                 an_event_of_a_kind_that_nobody_knows_names_its_row_and_column,
             }

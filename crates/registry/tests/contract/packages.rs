@@ -1,6 +1,7 @@
 //! Packages: recorded, looked up, changed.
 
 use artifact_domain::digest::Sha256Digest;
+use artifact_domain::filter::AuditFilter;
 use artifact_domain::metadata::Metadata;
 use artifact_domain::name::{ExternalId, Producer, Reason, Title};
 use artifact_domain::package::Package;
@@ -91,7 +92,8 @@ pub(crate) fn what_was_never_recorded_is_not_found(registry: &Registry) {
     assert_eq!(read(registry, |reader| reader.current_rule(&super::class("unknown"))), None);
     assert!(read(registry, |reader| reader.files(id, None, None, 10)).is_empty());
     assert!(read(registry, |reader| reader.claims(id, 10)).is_empty());
-    assert!(read(registry, |reader| reader.package_audit(id, 0, 10)).is_empty());
+    let trail = AuditFilter { package: Some(id), ..AuditFilter::default() };
+    assert!(read(registry, |reader| reader.audit_events(&trail, 0, 10)).is_empty());
 }
 
 fn by_external_id(registry: &Registry, producer: &str, id: &str) -> Option<PackageId> {

@@ -23,7 +23,7 @@ use crate::StorageError;
 const CHUNK: usize = 512 * 1024;
 
 /// An object that was opened, and as much of it as one chunk holds.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     file: File,
     meta: ObjectMeta,
     range: Range<u64>,
@@ -32,7 +32,7 @@ pub(super) struct Opened {
 
 impl Folder {
     /// What is known of an object, without opening it.
-    pub(super) fn head(&self, key: &Path) -> Result<ObjectMeta, StorageError> {
+    pub(crate) fn head(&self, key: &Path) -> Result<ObjectMeta, StorageError> {
         let (parent, name) = split(key.as_ref());
         let stat = self
             .root
@@ -44,7 +44,7 @@ impl Folder {
     }
 
     /// Opens an object and reads its first chunk: a small object is one task on one thread.
-    pub(super) fn open_object(
+    pub(crate) fn open_object(
         &self,
         key: &Path,
         options: &GetOptions,
@@ -100,7 +100,7 @@ impl Folder {
 impl Opened {
     /// The object as the trait delivers it. A file that became shorter ends the stream early;
     /// `ObjectReader` counts the bytes and makes an error of it.
-    pub(super) fn into_result(self) -> GetResult {
+    pub(crate) fn into_result(self) -> GetResult {
         let Self { file, meta, range, first } = self;
         let rest = range.start + first.len() as u64..range.end;
         let payload: BoxStream<'static, _> = if rest.is_empty() || first.is_empty() {

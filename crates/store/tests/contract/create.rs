@@ -8,7 +8,9 @@ use artifact_domain::retention::SEEDED_CLASSES;
 use artifact_store::{StoreError, StoreOptions};
 use serde_json::{Value, json};
 
-use super::{assert_refused, create, limit, now, open, package, put, request, seal};
+use super::{
+    assert_refused, create, limit, now, open, package, promises, put, request, seal, trail,
+};
 
 pub(crate) async fn a_package_that_says_little_gets_the_defaults(options: StoreOptions) {
     let store = open(&options).await;
@@ -129,7 +131,7 @@ pub(crate) async fn of_concurrent_creates_of_one_external_id_one_wins(options: S
 pub(crate) async fn creating_is_audited_and_promised(options: StoreOptions) {
     let store = open(&options).await;
     let made = create(&store, json!({"producer": "ci", "external_id": "run-1"})).await;
-    let audit = store.audit(made.id, 0, 10).await.unwrap();
+    let audit = trail(&store, made.id).await;
     assert_eq!(audit.len(), 1);
     let event = &audit[0];
     assert_eq!((event.action, event.package_id), (AuditAction::PackageCreated, Some(made.id)));
@@ -138,7 +140,7 @@ pub(crate) async fn creating_is_audited_and_promised(options: StoreOptions) {
     assert_eq!(event.details["external_id"], "run-1");
     assert_eq!(event.details["retention_class"], "raw-evidence");
 
-    let promised = store.retention_events(made.id, 0, 10).await.unwrap();
+    let promised = promises(&store, made.id).await;
     assert_eq!(promised.len(), 1);
     let event = &promised[0];
     assert_eq!((event.kind, event.at), (RetentionEventKind::ExpirySet, made.created_at));
@@ -150,8 +152,8 @@ pub(crate) async fn creating_is_audited_and_promised(options: StoreOptions) {
     // What was refused left no event behind.
     let again = request(json!({"producer": "ci", "external_id": "run-1"}));
     store.create_package(again).await.unwrap_err();
-    assert_eq!(store.audit(made.id, 0, 10).await.unwrap().len(), 1);
-    assert_eq!(store.retention_events(made.id, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(trail(&store, made.id).await.len(), 1);
+    assert_eq!(promises(&store, made.id).await.len(), 1);
 }
 
 pub(crate) async fn events_name_who_acted_in_which_request(options: StoreOptions) {
@@ -167,10 +169,8 @@ pub(crate) async fn events_name_who_acted_in_which_request(options: StoreOptions
     by_bert.remove_file(id, &super::path("a")).await.unwrap();
     put(&store.acting_as(anna.clone()), id, "b", "b").await;
     seal(&by_bert, id).await;
-    let by: Vec<_> = store
-        .audit(id, 0, 10)
+    let by: Vec<_> = trail(&store, id)
         .await
-        .unwrap()
         .into_iter()
         .map(|event| (event.action, Origin { actor: event.actor, request_id: event.request_id }))
         .collect();
@@ -184,7 +184,7 @@ pub(crate) async fn events_name_who_acted_in_which_request(options: StoreOptions
             (AuditAction::PackageFinalized, bert.clone()),
         ]
     );
-    let promised = store.retention_events(id, 0, 10).await.unwrap();
+    let promised = promises(&store, id).await;
     let by: Vec<_> = promised.iter().map(|event| event.actor.as_str()).collect();
     assert_eq!(by, ["Anna", "Bert"]);
 }

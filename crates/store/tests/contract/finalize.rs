@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     actions, assert_refused, assert_sound, blake3, bytes, collect, create, new, now, open, package,
-    put, seal, sha256,
+    promises, put, seal, sha256,
 };
 
 pub(crate) async fn manifest(store: &ArtifactStore, id: PackageId) -> Vec<u8> {
@@ -175,7 +175,7 @@ pub(crate) async fn finalizing_again_answers_the_same_package(options: StoreOpti
         finalized,
         [AuditAction::PackageCreated, AuditAction::FilesStored, AuditAction::PackageFinalized]
     );
-    assert_eq!(other.retention_events(id, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(promises(&other, id).await.len(), 2);
 }
 
 pub(crate) async fn ten_concurrent_finalizes_seal_once(options: StoreOptions) {
@@ -199,7 +199,7 @@ pub(crate) async fn ten_concurrent_finalizes_seal_once(options: StoreOptions) {
         let events = actions(&stores[0], id).await;
         let seals = events.iter().filter(|action| **action == AuditAction::PackageFinalized);
         assert_eq!(seals.count(), 1);
-        assert_eq!(stores[0].retention_events(id, 0, 10).await.unwrap().len(), 2);
+        assert_eq!(promises(&stores[0], id).await.len(), 2);
         assert_sound(&stores[0], id).await;
     }
 }
@@ -248,7 +248,7 @@ pub(crate) async fn finalizing_moves_the_expiry_to_the_later_date(options: Store
     let finalized_at = sealed.finalized_at.unwrap();
     assert!(finalized_at > made.created_at);
     assert_eq!(sealed.expires_at, Some(finalized_at.plus_days(7)));
-    let events = store.retention_events(made.id, 0, 10).await.unwrap();
+    let events = promises(&store, made.id).await;
     let [_, moved] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(moved.kind, RetentionEventKind::ExpiryMoved);
     assert_eq!(moved.before["expires_at"], json!(made.expires_at));
@@ -277,7 +277,7 @@ pub(crate) async fn a_permanent_package_stays_permanent(options: StoreOptions) {
     put(&store, id, "x", "x").await;
     assert_eq!(seal(&store, id).await.expires_at, None);
     // Nothing moved, so nothing is said to have.
-    assert_eq!(store.retention_events(id, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(promises(&store, id).await.len(), 1);
 }
 
 pub(crate) async fn the_manifest_never_changes(options: StoreOptions) {

@@ -3,8 +3,8 @@
 //! with a function that makes them. Nothing here looks at how the bytes are kept.
 
 use artifact_domain::digest::Blake3Digest;
-use artifact_domain::event::AuditAction;
-use artifact_domain::filter::PageLimit;
+use artifact_domain::event::{AuditAction, AuditEvent, RetentionEvent};
+use artifact_domain::filter::{AuditFilter, PageLimit};
 use artifact_domain::wire::{CreatePackage, FinalizePackage};
 use artifact_domain::{FileRecord, LogicalPath, Package, PackageId, Sha256Digest, Timestamp};
 use artifact_store::{ArtifactStore, ByteStream, NewUpload, SmallFile, StoreError, StoreOptions};
@@ -19,10 +19,13 @@ mod batch;
 mod changes;
 mod create;
 mod finalize;
+mod history;
 mod lists;
 mod races;
 mod read;
 mod refused_uploads;
+mod tar;
+mod tar_hostile;
 mod upload;
 
 pub(crate) use archive::*;
@@ -30,10 +33,13 @@ pub(crate) use batch::*;
 pub(crate) use changes::*;
 pub(crate) use create::*;
 pub(crate) use finalize::*;
+pub(crate) use history::*;
 pub(crate) use lists::*;
 pub(crate) use races::*;
 pub(crate) use read::*;
 pub(crate) use refused_uploads::*;
+pub(crate) use tar::*;
+pub(crate) use tar_hostile::*;
 pub(crate) use upload::*;
 
 /// Makes a test of each behaviour. `$options` is an async function to options and a guard.
@@ -85,6 +91,28 @@ macro_rules! contract {
             an_empty_batch_is_answered_with_nothing,
             a_batch_for_a_closed_package_refuses_each_file,
 
+            each_file_of_a_tar_is_an_upload,
+            names_of_every_length_survive_a_tar,
+            an_archiver_that_is_common_is_understood,
+            an_empty_tar_stores_nothing_and_no_tar_is_refused,
+            a_tar_for_a_package_that_takes_no_files_is_refused_unread,
+            a_package_that_closes_on_the_way_stops_its_tar,
+            a_tar_that_may_not_be_sent_elsewhere_is_stored_all_the_same,
+
+            what_is_no_file_in_a_tar_is_an_error_of_its_entry,
+            a_name_that_leaves_the_package_is_refused,
+            a_path_twice_in_a_tar_is_stored_once,
+            files_of_one_tar_conflict_as_others_do,
+            a_tar_that_breaks_off_is_stored_as_far_as_it_was_whole,
+            a_tar_that_breaks_off_at_once_is_an_error,
+            a_wrong_checksum_ends_a_tar,
+            sizes_that_lie_cost_no_memory,
+            what_follows_the_end_of_a_tar_is_an_error,
+            a_tar_whose_sender_fails_keeps_its_whole_files,
+            a_tar_whose_sender_falls_silent_frees_its_paths,
+            a_tar_has_its_limit_of_entries,
+            a_tar_cut_anywhere_stores_whole_files_or_nothing,
+
             the_manifest_has_its_digest_and_is_canonical,
             the_payload_manifest_is_what_a_client_computes,
             what_was_sent_is_held_against_what_is_there,
@@ -127,6 +155,9 @@ macro_rules! contract {
             a_client_learns_which_files_it_need_not_send,
             a_summary_says_what_a_tracker_needs,
             the_audit_trail_tells_the_story_in_order,
+            events_are_paged_and_no_empty_page_is_promised,
+            the_audit_trail_of_all_packages_is_filtered,
+            events_of_what_nobody_made_are_no_empty_list,
 
             an_archive_is_the_same_each_time,
             a_tar_holds_the_whole_bag_in_order,
@@ -272,8 +303,23 @@ pub(crate) async fn assert_free(store: &ArtifactStore, package: PackageId, name:
     assert_sound(store, package).await;
 }
 
+/// All audit events of a package.
+pub(crate) async fn trail(store: &ArtifactStore, package: PackageId) -> Vec<AuditEvent> {
+    let filter = AuditFilter { package: Some(package), ..AuditFilter::default() };
+    let page = store.audit(filter, None, limit(1000)).await.unwrap();
+    assert_eq!(page.next_cursor, None);
+    page.items
+}
+
+/// All retention events of a package.
+pub(crate) async fn promises(store: &ArtifactStore, package: PackageId) -> Vec<RetentionEvent> {
+    let page = store.retention_events(package, None, limit(1000)).await.unwrap();
+    assert_eq!(page.next_cursor, None);
+    page.items
+}
+
 pub(crate) async fn actions(store: &ArtifactStore, package: PackageId) -> Vec<AuditAction> {
-    let events = store.audit(package, 0, 1000).await.unwrap();
+    let events = trail(store, package).await;
     events.into_iter().map(|event| event.action).collect()
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     actions, assert_free, assert_refused, assert_sound, blake3, bytes, new, now, open, package,
-    path, paths, pieces, put, read, replacing, seal, sha256,
+    path, paths, pieces, put, read, replacing, seal, sha256, trail,
 };
 
 const KIB: usize = 1024;
@@ -138,7 +138,7 @@ pub(crate) async fn a_replaced_file_has_the_new_bytes_and_the_counters_follow(
     assert_eq!((counted.file_count, counted.total_bytes), (2, 110));
     assert_eq!(counted.status, PackageStatus::Uploading);
 
-    let audit = store.audit(id, 0, 10).await.unwrap();
+    let audit = trail(&store, id).await;
     let [.., removed, stored] = audit.as_slice() else { panic!("{audit:?}") };
     assert_eq!(
         (removed.action, stored.action),
@@ -203,10 +203,8 @@ pub(crate) async fn many_uploads_from_many_tasks_all_arrive(options: StoreOption
         task.unwrap();
     }
     assert_eq!(paths(&store, id).await.len(), 800);
-    let audited: usize = store
-        .audit(id, 0, 1000)
+    let audited: usize = trail(&store, id)
         .await
-        .unwrap()
         .iter()
         .filter(|event| event.action == AuditAction::FilesStored)
         .map(|event| event.details["files"].as_array().unwrap().len())

@@ -6,7 +6,9 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 mod crashes;
+mod damage;
 mod folder;
+mod health;
 mod opening;
 mod verify;
 

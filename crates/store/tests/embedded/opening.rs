@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::contract::{
     assert_refused, assert_sound, collect, new, open, package, path, paths, put, read, request,
-    seal, small,
+    seal, small, trail,
 };
 use crate::{files_below, fresh};
 
@@ -79,7 +79,7 @@ async fn a_store_that_was_opened_to_read_reads_all_and_changes_nothing() {
     let format = artifact_store::ArchiveFormat::Zip;
     collect(reader.archive(sealed, format).await.unwrap()).await.unwrap();
     assert_sound(&reader, sealed).await;
-    assert_eq!(reader.audit(sealed, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(trail(&reader, sealed).await.len(), 3);
     assert_eq!(files_below(&folder.path().join("packages")), before);
     assert_eq!(fs::read_dir(folder.path().join("staging")).unwrap().count(), staging);
 }

@@ -1,0 +1,118 @@
+//! Whether the parts of a store answer.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use artifact_registry::{DatabaseUrl, RegistryError};
+use artifact_storage::StorageError;
+use tokio::sync::Mutex;
+
+use crate::error::StoreError;
+use crate::open::{ArtifactStore, Parts, blocking};
+
+/// How long a part may take to answer. A part that needs longer is of no use to an upload either.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a store is.
+#[derive(Debug)]
+pub struct Health {
+    /// Whether the registry answers a query.
+    pub registry: PartHealth,
+    /// Whether the storage takes, gives back and deletes one small object.
+    pub storage: PartHealth,
+}
+
+/// How one part of a store is.
+#[derive(Debug)]
+pub struct PartHealth {
+    /// The kind of part: `sqlite` or `postgres`, `local`.
+    pub backend: &'static str,
+    /// How long it took to answer, or until that was given up: 5 seconds at most.
+    pub latency: Duration,
+    /// What is wrong with it; `None` if it works.
+    pub problem: Option<StoreError>,
+}
+
+/// One probe of each part at a time. A part that hangs keeps one thread busy and not one more
+/// with each look.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    registry: Arc<Mutex<()>>,
+    storage: Arc<Mutex<()>>,
+}
+
+impl Health {
+    /// Whether everything works.
+    pub const fn is_good(&self) -> bool {
+        self.registry.problem.is_none() && self.storage.problem.is_none()
+    }
+}
+
+impl ArtifactStore {
+    /// Looks whether registry and storage work, by using them. Answers within about 5 seconds,
+    /// also when a part does not.
+    ///
+    /// The storage probe writes, so a store that was opened to read reports that as its problem.
+    pub async fn health(&self) -> Health {
+        let (registry, storage) = futures::join!(self.registry_health(), self.storage_health());
+        Health { registry, storage }
+    }
+
+    async fn registry_health(&self) -> PartHealth {
+        let begun = Instant::now();
+        let backend = match self.parts.registry.url() {
+            DatabaseUrl::Sqlite(_) => "sqlite",
+            DatabaseUrl::Postgres(_) => "postgres",
+        };
+        let parts = Arc::clone(&self.parts);
+        let probe = async move {
+            let turn = Arc::clone(&parts.probes.registry).lock_owned().await;
+            blocking(move || {
+                let _turn = turn;
+                // A table of a few rows, whatever is stored; a query without a table would not
+                // even look at the file of SQLite.
+                parts.registry.read(|reader| reader.locations().map(drop))
+            })
+            .await
+        };
+        let problem = tokio::time::timeout(PATIENCE, probe)
+            .await
+            .unwrap_or_else(|_| Err(RegistryError::NoConnection { reason: no_answer() }.into()));
+        PartHealth { backend, latency: begun.elapsed(), problem: problem.err() }
+    }
+
+    async fn storage_health(&self) -> PartHealth {
+        let begun = Instant::now();
+        let storage = &self.parts.storage;
+        let probe = async {
+            self.ledger()?;
+            let turn = Arc::clone(&self.parts.probes.storage).lock_owned().await;
+            let probed = tokio::spawn(probe_storage(Arc::clone(&self.parts), turn)).await;
+            probed.unwrap_or_else(|error| Err(StoreError::Stopped(error.to_string())))
+        };
+        let problem = tokio::time::timeout(PATIENCE, probe).await.unwrap_or_else(|_| {
+            Err(StorageError::Unavailable {
+                operation: "probe",
+                path: storage.url().to_owned(),
+                source: io::Error::new(io::ErrorKind::TimedOut, no_answer()),
+            }
+            .into())
+        });
+        PartHealth { backend: storage.backend(), latency: begun.elapsed(), problem: problem.err() }
+    }
+}
+
+/// Probes the storage to its end, whoever waits for it: the object that it wrote is deleted again.
+async fn probe_storage(
+    parts: Arc<Parts>,
+    turn: tokio::sync::OwnedMutexGuard<()>,
+) -> Result<(), StoreError> {
+    let _turn = turn;
+    parts.storage.health().await?;
+    Ok(())
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} seconds", PATIENCE.as_secs())
+}
