@@ -7,6 +7,10 @@ _default:
 run *options:
     cargo run --release --bin artifact-ingest -- guide-board fixtures/guide-board/cmis-pilot {{ options }}
 
+# Serve ./artifact-store-data on http://127.0.0.1:8080.
+serve *options:
+    cargo run --release --bin artifact-server -- serve {{ options }}
+
 # All tests: no server, no network, no other install. The README's second command.
 test:
     cargo test --workspace
@@ -26,9 +30,23 @@ bless:
     INSTA_UPDATE=always cargo test --workspace
     git diff --stat -- '*.snap'
 
-# Speed and memory of an ingest beside cp, sync and openssl in the same run; needs 8 GiB of disk.
+# Speed and memory of an embedded ingest beside cp, sync and openssl in the same run; needs 8 GiB of disk.
 bench *options:
     cargo bench --package artifact-ingest --bench ingest -- {{ options }}
+
+# The gateway beside nginx and dufs; needs `just setup-bench` once.
+bench-gateway *options:
+    cargo build --release --bin artifact-server --bin artifact-ingest
+    cargo bench --package artifact-ingest --bench gateway -- {{ options }}
+
+# Install what bench-gateway measures against (Debian).
+setup-bench:
+    apt-get install --yes --no-install-recommends nginx-light wrk
+    cargo install --locked dufs
+
+# Hold the running gateway against its own description, with so many examples for each operation.
+conformance examples="100":
+    .ci/conformance {{ examples }}
 
 # The documentation of the crates; the crate pages are the map.
 doc:

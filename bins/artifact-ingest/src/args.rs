@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use artifact_client::Token;
 use artifact_domain::PackageId;
 use artifact_domain::name::{
     ExternalId, Kind, LabelKey, LabelValue, Producer, RetentionClassName, Title,
 };
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Turn directories of evidence into packages that are kept, and get them back.
 #[derive(Debug, Parser)]
@@ -27,7 +30,7 @@ Exit codes: 0 done, 1 unexpected, 2 usage, 3 nothing to ingest, 4 integrity, 5 c
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Folder of the embedded store
+    /// Folder of the embedded store, which is used if there is no server
     #[arg(
         long,
         global = true,
@@ -40,6 +43,17 @@ pub(crate) struct Common {
     /// Server to talk to instead of the embedded store
     #[arg(long, global = true, env = "ARTIFACT_STORE_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+
+    /// Token for the server; the variable keeps it out of the list of processes
+    #[arg(
+        long,
+        global = true,
+        env = "ARTIFACT_STORE_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        value_parser = token
+    )]
+    pub(crate) token: Option<Token>,
 
     /// Print one JSON object on stdout
     #[arg(long, global = true, conflicts_with = "quiet")]
@@ -149,6 +163,32 @@ pub(crate) struct Ingest {
     /// Show what would be ingested and write nothing
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) dry_run: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a parser of values may fail")]
+fn token(text: &str) -> Result<Token, std::convert::Infallible> {
+    Ok(Token::new(text))
+}
+
+impl Cli {
+    /// Reads the command line. What was given as a flag goes before what stands in the
+    /// environment, also where one says the server and the other the folder.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let is_flag = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let mut cli = Self::from_arg_matches(&matches)?;
+        let (server, data_dir) = (is_flag("server"), is_flag("data_dir"));
+        if server && data_dir {
+            let message = "--server and --data-dir exclude each other: one store at a time";
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        // An empty variable is one that is not set.
+        if data_dir || cli.common.server.as_deref() == Some("") {
+            cli.common.server = None;
+        }
+        Ok(cli)
+    }
 }
 
 fn label(text: &str) -> Result<(LabelKey, LabelValue), String> {

@@ -16,8 +16,7 @@ use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
 use artifact_ingestion::download::download;
 use artifact_ingestion::guide_board::{ReadOptions, RunReading, read_run};
 use artifact_ingestion::{IngestError, IngestOptions, Progress, Selection, Walk, ingest, walk};
-use artifact_store::{Access, ArtifactStore, StoreOptions};
-use clap::Parser as _;
+use artifact_store::Access;
 use serde_json::json;
 
 use crate::args::{Cli, Command, Common, Directory, GuideBoard, Ingest};
@@ -25,13 +24,14 @@ use crate::bars::Bars;
 use crate::exit;
 use crate::failure::Failure;
 use crate::output::{self, Format, say};
+use crate::place::Place;
 
 /// How long an interrupted command may go on to give its uploads up.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
 /// Runs the command line and answers what the process ends with.
 pub(crate) fn execute() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap prints each where it belongs.
@@ -112,18 +112,15 @@ fn warn_of_unknown_variables() {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let common = cli.common;
     warn_of_unknown_variables();
-    if let Some(server) = &common.server {
-        let message = format!(
-            "this version works on the embedded store alone and cannot talk to {server}: unset --server and ARTIFACT_STORE_SERVER"
-        );
-        return Err(Failure::new(exit::USAGE, message));
-    }
     match cli.command {
         Command::GuideBoard(command) => guide_board(command, &common).await,
         Command::Directory(command) => directory(command, &common).await,
         Command::Show { package_id } => {
-            let store = open(&common, Access::Read).await?;
-            output::package(&store.summary(package_id).await?, format(&common))
+            let summary = match Place::open(&common, Access::Read).await? {
+                Place::Embedded(store) => store.summary(package_id).await?,
+                Place::Server(client) => client.summary(package_id).await?,
+            };
+            output::package(&summary, format(&common))
         }
         Command::Download { package_id, folder } => {
             fetch(package_id, folder.as_deref(), &common).await
@@ -138,11 +135,6 @@ const fn format(common: &Common) -> Format {
         (_, true) => Format::Quiet,
         _ => Format::Text,
     }
-}
-
-async fn open(common: &Common, access: Access) -> Result<ArtifactStore, Failure> {
-    let options = StoreOptions::embedded(&common.data_dir).with_access(access);
-    Ok(ArtifactStore::open(&options).await?)
 }
 
 fn selection(ingest: &Ingest) -> Selection {
@@ -289,15 +281,18 @@ async fn send(
     if walk.files.is_empty() {
         return Err(IngestError::nothing(&walk).into());
     }
+    let place = Place::open(common, Access::Create).await?;
     let options = IngestOptions {
         concurrency: options.concurrency.into(),
         replace: options.replace,
-        bookmarks: Some(common.data_dir.join("unfinished")),
+        bookmarks: place.bookmarks(common, &request),
         expected,
     };
     let progress: Arc<dyn Progress> = Arc::new(Bars::new(common.quiet));
-    let store = open(common, Access::Create).await?;
-    let ingested = ingest(&store, &walk, request, &options, &progress).await?;
+    let ingested = match place {
+        Place::Embedded(store) => ingest(&store, &walk, request, &options, &progress).await?,
+        Place::Server(client) => ingest(&client, &walk, request, &options, &progress).await?,
+    };
     for warning in &ingested.warnings {
         say(format!("warning: {warning}"));
     }
@@ -305,10 +300,13 @@ async fn send(
 }
 
 async fn fetch(id: PackageId, folder: Option<&Path>, common: &Common) -> Result<(), Failure> {
-    let store = open(common, Access::Read).await?;
     let named = std::path::PathBuf::from(id.to_string());
     let folder = folder.unwrap_or(&named);
-    let downloaded = download(&store, id, folder, &Bars::new(common.quiet)).await?;
+    let bars = Bars::new(common.quiet);
+    let downloaded = match Place::open(common, Access::Read).await? {
+        Place::Embedded(store) => download(&store, id, folder, &bars).await?,
+        Place::Server(client) => download(&client, id, folder, &bars).await?,
+    };
     match format(common) {
         Format::Json => output::print(&output::json_line(&json!({
             "package_id": id,
@@ -327,12 +325,17 @@ async fn fetch(id: PackageId, folder: Option<&Path>, common: &Common) -> Result<
 }
 
 async fn verify(id: PackageId, common: &Common) -> Result<(), Failure> {
-    let store = open(common, Access::Read).await?;
-    let summary = store.summary(id).await?;
     let bars = Bars::new(common.quiet);
-    bars.begin("verifying", summary.file_count, summary.total_bytes);
-    let found = store.verify(id, |bytes| bars.bytes(bytes)).await?;
-    bars.end();
+    let found = match Place::open(common, Access::Read).await? {
+        Place::Embedded(store) => {
+            let summary = store.summary(id).await?;
+            bars.begin("verifying", summary.file_count, summary.total_bytes);
+            let found = store.verify(id, |bytes| bars.bytes(bytes)).await?;
+            bars.end();
+            found
+        }
+        Place::Server(client) => artifact_ingestion::verify(&client, id, &bars).await?,
+    };
     match format(common) {
         Format::Json => output::print(&output::json_line(&found)?)?,
         Format::Quiet => output::print(&format!("{id}\n"))?,

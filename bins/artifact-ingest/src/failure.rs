@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use artifact_client::ClientError;
 use artifact_domain::wire::ErrorCode;
 use artifact_ingestion::download::DownloadError;
 use artifact_ingestion::guide_board::GuideBoardError;
@@ -88,6 +89,18 @@ fn exit_of_destination(error: &DestinationError) -> u8 {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::explained(exit_of_store(&error), &error)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::explained(exit_of(error.code()), &error)
+    }
+}
+
+impl From<DestinationError> for Failure {
+    fn from(error: DestinationError) -> Self {
+        Self::explained(exit_of_destination(&error), &error)
     }
 }
 

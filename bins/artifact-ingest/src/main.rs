@@ -1,7 +1,7 @@
 //! `artifact-ingest`: a producer's directory becomes one finalized package.
 //!
 //! Flags become a plan, the plan runs, the result is printed: [`args`] knows clap, [`commands`]
-//! run, [`output`] prints, [`failure`] turns errors into exit codes. Nothing is decided here.
+//! run, [`place`] is the store that they work on, [`output`] prints, [`failure`] turns errors into exit codes. Nothing is decided here.
 
 mod args;
 mod bars;
@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod failure;
 mod output;
+mod place;
 
 use std::process::ExitCode;
 

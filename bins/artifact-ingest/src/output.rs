@@ -67,6 +67,9 @@ fn table(summary: &Summary, outcome: Option<Outcome>) -> String {
     if let Some(title) = &summary.title {
         row(&mut text, "title", title);
     }
+    if let Some(url) = &summary.url {
+        row(&mut text, "url", url);
+    }
     row(&mut text, "producer", format!("{} ({})", summary.producer, summary.kind));
     if let Some(id) = &summary.external_id {
         row(&mut text, "external id", id);

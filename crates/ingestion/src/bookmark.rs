@@ -35,11 +35,14 @@ impl Bookmark {
         std::fs::read_to_string(&self.file).ok()?.trim().parse().ok()
     }
 
+    /// Where the notes are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(&self.file)
+    }
+
     /// Notes a package.
     pub(crate) fn write(&self, package: PackageId) -> io::Result<()> {
-        if let Some(folder) = self.file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
+        std::fs::create_dir_all(self.folder())?;
         std::fs::write(&self.file, format!("{package}\n"))
     }
 

@@ -1,9 +1,10 @@
 //! A directory against the files of a package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use artifact_domain::{FileRecord, LogicalPath, PackageId};
-use futures::{StreamExt as _, TryStreamExt as _};
+use artifact_domain::wire::CheckFile;
+use artifact_domain::{FileRecord, LogicalPath, PackageId, Sha256Digest};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::destination::{Destination, DestinationError};
 use crate::progress::Progress;
@@ -21,6 +22,8 @@ pub struct Comparison {
     pub different: Vec<LogicalPath>,
     /// Files of the package that the directory does not have.
     pub extra: Vec<LogicalPath>,
+    /// SHA-256 of each of the files that are the same.
+    pub digests: BTreeMap<LogicalPath, Sha256Digest>,
 }
 
 impl Comparison {
@@ -68,8 +71,88 @@ pub async fn stored_files<D: Destination>(
     }
 }
 
-/// Holds a directory against a package. Files of one size are hashed, `lanes` at a time.
+/// Files that are asked about at once: some hundred bytes each.
+const CHECKED: usize = 500;
+
+/// Holds a directory against a package. Files are hashed, `lanes` at a time, if the package has
+/// any of the same size.
 pub async fn compare<D: Destination>(
+    destination: &D,
+    package: PackageId,
+    walk: &Walk,
+    lanes: usize,
+    progress: &dyn Progress,
+) -> Result<Comparison, CompareError> {
+    if destination.prefers_check() {
+        // To ask about a file it has to be hashed. That is for nothing if the package lacks most.
+        let stored = destination.summary(package).await?.file_count;
+        if stored.saturating_mul(2) >= walk.files.len() as u64 {
+            return by_check(destination, package, walk, lanes, stored, progress).await;
+        }
+    }
+    by_list(destination, package, walk, lanes, progress).await
+}
+
+/// The digests of files, in their order, `lanes` of them hashed at a time.
+fn hashes<'a>(
+    files: impl Iterator<Item = &'a WalkedFile> + Send + 'a,
+    lanes: usize,
+    progress: &'a dyn Progress,
+) -> impl Stream<Item = Result<(&'a WalkedFile, Sha256Digest), CompareError>> + Send + 'a {
+    let hashed = move |file: &'a WalkedFile| async move {
+        let sha256 = source::sha256(file, |bytes| progress.bytes(bytes)).await;
+        progress.file();
+        match sha256 {
+            Ok(sha256) => Ok((file, sha256)),
+            Err(source) => Err(CompareError::Source { path: file.path.clone(), source }),
+        }
+    };
+    futures::stream::iter(files).map(hashed).buffered(lanes)
+}
+
+/// Asks the store about every file of the directory, and for a list only if it has others, too.
+async fn by_check<D: Destination>(
+    destination: &D,
+    package: PackageId,
+    walk: &Walk,
+    lanes: usize,
+    stored: u64,
+    progress: &dyn Progress,
+) -> Result<Comparison, CompareError> {
+    let mut found = Comparison::default();
+    progress.begin("comparing", walk.files.len() as u64, walk.total_bytes());
+    let mut chunks = std::pin::pin!(hashes(walk.files.iter(), lanes, progress).try_chunks(CHECKED));
+    while let Some(chunk) = chunks.try_next().await.map_err(|error| error.1)? {
+        let mut digests: BTreeMap<_, _> =
+            chunk.iter().map(|(file, sha256)| (file.path.clone(), *sha256)).collect();
+        let asked = chunk.into_iter().map(|(file, sha256)| CheckFile {
+            path: file.path.clone(),
+            size: file.size(),
+            sha256,
+        });
+        let answer = destination.check(package, asked.collect()).await?;
+        let present: HashSet<&LogicalPath> = answer.present.iter().collect();
+        digests.retain(|path, _| present.contains(path));
+        found.digests.extend(digests);
+        found.missing.extend(answer.missing);
+        found.different.extend(answer.different);
+    }
+    progress.end();
+    found.same.extend(found.digests.keys().cloned());
+    found.missing.sort();
+    found.different.sort();
+    if stored != (found.same.len() + found.different.len()) as u64 {
+        let mut others = stored_files(destination, package).await?;
+        for file in &walk.files {
+            others.remove(&file.path);
+        }
+        found.extra.extend(others.into_keys());
+    }
+    Ok(found)
+}
+
+/// Has the store list its files, and hashes those of the directory that have the same size.
+async fn by_list<D: Destination>(
     destination: &D,
     package: PackageId,
     walk: &Walk,
@@ -78,32 +161,28 @@ pub async fn compare<D: Destination>(
 ) -> Result<Comparison, CompareError> {
     let mut stored = stored_files(destination, package).await?;
     let mut found = Comparison::default();
-    let mut to_hash: Vec<(&WalkedFile, FileRecord)> = Vec::new();
+    let (mut to_hash, mut recorded): (Vec<&WalkedFile>, Vec<Sha256Digest>) = Default::default();
     for file in &walk.files {
         match stored.remove(&file.path) {
             None => found.missing.push(file.path.clone()),
             Some(record) if record.size != file.size() => found.different.push(file.path.clone()),
-            Some(record) => to_hash.push((file, record)),
+            Some(record) => {
+                to_hash.push(file);
+                recorded.push(record.sha256);
+            }
         }
     }
     found.extra.extend(stored.into_keys());
-    progress.begin(
-        "comparing",
-        to_hash.len() as u64,
-        to_hash.iter().map(|(file, _)| file.size()).sum(),
-    );
-    let mut hashes = futures::stream::iter(to_hash)
-        .map(|(file, record)| async move {
-            let sha256 = source::sha256(file, |bytes| progress.bytes(bytes)).await;
-            progress.file();
-            match sha256 {
-                Ok(sha256) => Ok((file.path.clone(), sha256 == record.sha256)),
-                Err(source) => Err(CompareError::Source { path: file.path.clone(), source }),
-            }
-        })
-        .buffered(lanes);
-    while let Some((path, same)) = hashes.try_next().await? {
-        if same { found.same.push(path) } else { found.different.push(path) }
+    progress.begin("comparing", to_hash.len() as u64, to_hash.iter().map(|file| file.size()).sum());
+    let mut recorded = recorded.into_iter();
+    let mut hashes = std::pin::pin!(hashes(to_hash.into_iter(), lanes, progress));
+    while let Some((file, sha256)) = hashes.try_next().await? {
+        if recorded.next() == Some(sha256) {
+            found.same.push(file.path.clone());
+            found.digests.insert(file.path.clone(), sha256);
+        } else {
+            found.different.push(file.path.clone());
+        }
     }
     progress.end();
     found.different.sort();

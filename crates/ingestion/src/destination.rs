@@ -8,14 +8,43 @@ use artifact_domain::filter::{PackageFilter, PageLimit};
 use artifact_domain::name::{Kind, RetentionClassName};
 use artifact_domain::package::DEFAULT_KIND;
 use artifact_domain::retention::DEFAULT_CLASS;
-use artifact_domain::wire::{CreatePackage, ErrorCode, FinalizePackage, Page, Summary};
+use artifact_domain::wire::{
+    CheckFile, CheckFilesResponse, CreatePackage, ErrorCode, FinalizePackage, Page, Summary,
+};
 use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus};
-use artifact_store::{ArtifactStore, ByteStream, NewUpload, SmallFile, StoreError};
+use artifact_store::{NewUpload, SmallFile};
 use bytes::Bytes;
 use futures::Stream;
+use futures::stream::BoxStream;
+
+mod embedded;
+mod remote;
+
+/// The bytes of a file on their way out of a store.
+pub type ByteStream = BoxStream<'static, Result<Bytes, DestinationError>>;
+
+/// How much a store likes to be given at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Portions {
+    /// Files of at most so many bytes go in batches: what one costs by itself is more than what
+    /// its bytes cost.
+    pub small_file: u64,
+    /// The most files of one batch.
+    pub batch_files: usize,
+    /// The most bytes of one batch. As many batches as there are lanes are in memory.
+    pub batch_bytes: u64,
+    /// Files of more than one chunk that are sent at once.
+    pub large_lanes: usize,
+}
 
 /// A store that packages are ingested into and read from, in this process or behind HTTP.
 pub trait Destination: Clone + Send + Sync + 'static {
+    /// How much it likes to be given at once.
+    fn portions(&self) -> Portions;
+
+    /// Whether it costs less to ask it about files than to have it list what it has.
+    fn prefers_check(&self) -> bool;
+
     /// Announces a package and answers its id. If the producer has the external id already, the
     /// error has the code `package-exists` and names the package.
     fn create(
@@ -45,14 +74,22 @@ pub trait Destination: Clone + Send + Sync + 'static {
         cursor: Option<String>,
     ) -> impl Future<Output = Result<Page<FileRecord>, DestinationError>> + Send;
 
-    /// Stores a file.
-    fn upload<E>(
+    /// Which of these files the package has, with these sizes and digests.
+    fn check(
+        &self,
+        package: PackageId,
+        files: Vec<CheckFile>,
+    ) -> impl Future<Output = Result<CheckFilesResponse, DestinationError>> + Send;
+
+    /// Stores a file. `body` makes a fresh stream of its bytes each time that they are sent.
+    fn upload<S, E>(
         &self,
         package: PackageId,
         upload: NewUpload,
-        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+        body: impl Fn() -> S + Send + Sync,
     ) -> impl Future<Output = Result<FileRecord, DestinationError>> + Send
     where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static;
 
     /// Stores several new small files, each with an answer of its own, in order.
@@ -122,112 +159,29 @@ impl DestinationError {
 }
 
 impl DestinationError {
-    /// The note of an unfinished package cannot be written beside the store.
-    pub(crate) fn bookmark(error: &std::io::Error) -> Self {
-        let text = format!("failed to note the unfinished package in the data folder: {error}");
+    /// The note of an unfinished package cannot be written.
+    pub(crate) fn bookmark(folder: &std::path::Path, error: &std::io::Error) -> Self {
+        let folder = folder.display();
+        let text = format!("failed to note the unfinished package in {folder}: {error}");
         let source = Box::new(std::io::Error::new(error.kind(), text));
         Self { code: ErrorCode::StorageUnavailable, package: None, files: Vec::new(), source }
     }
 }
 
-impl From<StoreError> for DestinationError {
-    fn from(error: StoreError) -> Self {
-        let (mut package, mut files, mut code) = (None, Vec::new(), error.code());
-        match &error {
-            StoreError::PackageExists { package: existing, .. } => package = Some(*existing),
-            StoreError::Incomplete { problems, .. } => {
-                files = problems.iter().filter_map(|problem| problem.path.parse().ok()).collect();
-            }
-            // To a remote client damage is a failure of the server; here it is what it is.
-            StoreError::Damaged { .. } => code = ErrorCode::DigestMismatch,
-            _ => {}
-        }
-        Self { code, package, files, source: Box::new(error) }
+/// The packages that [`Destination::alike`] looks through: one page of the newest.
+fn alike_filter(request: &CreatePackage) -> PackageFilter {
+    PackageFilter {
+        producer: Some(request.producer.clone()),
+        kind: request.kind.clone().or_else(|| Kind::parse(DEFAULT_KIND).ok()),
+        status: Some(PackageStatus::Finalized),
+        retention_class: request
+            .retention_class
+            .clone()
+            .or_else(|| RetentionClassName::parse(DEFAULT_CLASS).ok()),
+        ..PackageFilter::default()
     }
 }
 
-impl Destination for ArtifactStore {
-    async fn create(&self, request: CreatePackage) -> Result<PackageId, DestinationError> {
-        Ok(self.create_package(request).await?.id)
-    }
-
-    async fn alike(
-        &self,
-        request: &CreatePackage,
-        file_count: u64,
-        total_bytes: u64,
-    ) -> Result<Vec<PackageId>, DestinationError> {
-        let filter = PackageFilter {
-            producer: Some(request.producer.clone()),
-            kind: request.kind.clone().or_else(|| Kind::parse(DEFAULT_KIND).ok()),
-            status: Some(PackageStatus::Finalized),
-            retention_class: request
-                .retention_class
-                .clone()
-                .or_else(|| RetentionClassName::parse(DEFAULT_CLASS).ok()),
-            ..PackageFilter::default()
-        };
-        let limit = PageLimit::new(PageLimit::MAX.into()).unwrap_or_default();
-        let page = self.packages(filter, None, limit).await?;
-        let alike = page.items.into_iter().filter(|package| {
-            package.description.external_id.is_none()
-                && (package.file_count, package.total_bytes) == (file_count, total_bytes)
-        });
-        Ok(alike.map(|package| package.id).collect())
-    }
-
-    async fn summary(&self, package: PackageId) -> Result<Summary, DestinationError> {
-        Ok(Self::summary(self, package).await?)
-    }
-
-    async fn files(
-        &self,
-        package: PackageId,
-        cursor: Option<String>,
-    ) -> Result<Page<FileRecord>, DestinationError> {
-        let limit = PageLimit::new(PageLimit::MAX.into()).unwrap_or_default();
-        Ok(Self::files(self, package, None, cursor, limit).await?)
-    }
-
-    async fn upload<E>(
-        &self,
-        package: PackageId,
-        upload: NewUpload,
-        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
-    ) -> Result<FileRecord, DestinationError>
-    where
-        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
-    {
-        Ok(Self::upload(self, package, upload, body).await?)
-    }
-
-    async fn upload_batch(
-        &self,
-        package: PackageId,
-        files: Vec<SmallFile>,
-    ) -> Result<Vec<Result<FileRecord, DestinationError>>, DestinationError> {
-        let answers = Self::upload_batch(self, package, files).await?;
-        Ok(answers.into_iter().map(|answer| answer.map_err(DestinationError::from)).collect())
-    }
-
-    async fn remove(&self, package: PackageId, path: &LogicalPath) -> Result<(), DestinationError> {
-        Ok(self.remove_file(package, path).await?)
-    }
-
-    async fn finalize(
-        &self,
-        package: PackageId,
-        sent: FinalizePackage,
-    ) -> Result<(), DestinationError> {
-        Self::finalize(self, package, sent).await?;
-        Ok(())
-    }
-
-    async fn read(
-        &self,
-        package: PackageId,
-        path: &LogicalPath,
-    ) -> Result<ByteStream, DestinationError> {
-        Ok(self.read_file(package, path, None).await?.1)
-    }
+fn longest_page() -> PageLimit {
+    PageLimit::new(PageLimit::MAX.into()).unwrap_or_default()
 }

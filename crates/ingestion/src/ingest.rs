@@ -1,11 +1,12 @@
 //! An ingest: create or resume, upload in parallel, finalize.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use artifact_domain::bag;
 use artifact_domain::label::Labels;
 use artifact_domain::name::Title;
 use artifact_domain::wire::{
@@ -240,14 +241,14 @@ async fn attempt<D: Destination>(
             Err(source) => return Err(failed(source)),
         },
     };
-    let (package, outcome, wanted) = match created {
+    let (package, outcome, wanted, mut digests) = match created {
         Ok(package) => {
             if let Some(bookmark) = &bookmark {
-                bookmark
-                    .write(package)
-                    .map_err(|error| failed(DestinationError::bookmark(&error)))?;
+                bookmark.write(package).map_err(|error| {
+                    failed(DestinationError::bookmark(bookmark.folder(), &error))
+                })?;
             }
-            (package, Outcome::Ingested, None)
+            (package, Outcome::Ingested, None, Digests::new())
         }
         Err((package, compared)) => {
             let summary = destination.summary(package).await.map_err(failed)?;
@@ -256,9 +257,10 @@ async fn attempt<D: Destination>(
                 Some(comparison) => comparison,
                 None => hold(destination, package, walk, options, progress).await?,
             };
+            let digests = comparison.digests.clone();
             match resume(destination, summary, comparison, options).await? {
                 Resumption::Done(report) => return Ok(Ingested { report: *report, warnings }),
-                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths)),
+                Resumption::Send(paths) => (package, Outcome::Resumed, Some(paths), digests),
             }
         }
     };
@@ -266,8 +268,10 @@ async fn attempt<D: Destination>(
         .files
         .iter()
         .filter(|file| wanted.as_ref().is_none_or(|paths| paths.contains(&file.path)));
-    upload_all(destination, package, files.cloned().collect(), options, progress).await?;
-    finalize(destination, package, walk, options, progress).await?;
+    digests.extend(
+        upload_all(destination, package, files.cloned().collect(), options, progress).await?,
+    );
+    finalize(destination, package, walk, digests, options, progress).await?;
     if let Some(bookmark) = &bookmark {
         bookmark.remove();
     }
@@ -330,6 +334,23 @@ async fn hold<D: Destination>(
     )
 }
 
+/// The SHA-256 of each file of the directory whose bytes were read here, by path.
+type Digests = BTreeMap<LogicalPath, Sha256Digest>;
+
+/// What the package must have to be this directory.
+fn sent(walk: &Walk, digests: &Digests) -> FinalizePackage {
+    let lines = || {
+        walk.files.iter().try_fold(String::new(), |text, file| {
+            Some(text + &bag::payload_manifest_line(digests.get(&file.path)?, &file.path))
+        })
+    };
+    FinalizePackage {
+        file_count: Some(walk.files.len() as u64),
+        total_bytes: Some(walk.total_bytes()),
+        payload_manifest_sha256: lines().map(|text| Sha256Digest::of(text.as_bytes())),
+    }
+}
+
 /// Finalizes, and once more after sending again what the store found incomplete: uploads that
 /// were cut off, and files whose bytes a crash took after they had been recorded. The directory
 /// has them, as the comparison before has shown.
@@ -337,16 +358,12 @@ async fn finalize<D: Destination>(
     destination: &D,
     package: PackageId,
     walk: &Walk,
+    mut digests: Digests,
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), IngestError> {
     let failed = |source| IngestError::Destination { package: Some(package), source };
-    let sent = FinalizePackage {
-        file_count: Some(walk.files.len() as u64),
-        total_bytes: Some(walk.total_bytes()),
-        payload_manifest_sha256: None,
-    };
-    let incomplete = match destination.finalize(package, sent.clone()).await {
+    let incomplete = match destination.finalize(package, sent(walk, &digests)).await {
         Err(error) if !error.files.is_empty() => error.files,
         done => return done.map_err(failed),
     };
@@ -354,8 +371,10 @@ async fn finalize<D: Destination>(
         destination.remove(package, path).await.map_err(failed)?;
     }
     let again = walk.files.iter().filter(|file| incomplete.contains(&file.path));
-    upload_all(destination, package, again.cloned().collect(), options, progress).await?;
-    destination.finalize(package, sent).await.map_err(failed)
+    digests.extend(
+        upload_all(destination, package, again.cloned().collect(), options, progress).await?,
+    );
+    destination.finalize(package, sent(walk, &digests)).await.map_err(failed)
 }
 
 /// What the request asks for and the package, which is there already, does not have.

@@ -1,34 +1,22 @@
 //! Uploads in parallel: what is sent together, and how much at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use artifact_domain::wire::ErrorCode;
-use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
+use artifact_domain::{FileRecord, LogicalPath, PackageId, Sha256Digest};
 use artifact_store::{NewUpload, SmallFile};
-use futures::StreamExt as _;
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::destination::{Destination, DestinationError};
+use crate::destination::{Destination, DestinationError, Portions};
 use crate::ingest::{FailedFile, IngestError, IngestOptions};
 use crate::progress::Progress;
 use crate::source::{self, CHUNK, SourceError};
 use crate::walk::WalkedFile;
-
-/// Files of more than one chunk that are sent at once. Each holds several MiB and keeps two cores
-/// busy by itself; more of them would only use memory.
-const LARGE_LANES: usize = 2;
-
-/// Files of at most so many bytes go in batches: opening, claiming and recording them costs more
-/// than their bytes.
-const SMALL_FILE: u64 = 256 * 1024;
-
-/// The most files of one batch.
-const BATCH_FILES: usize = 128;
-
-/// The most bytes of one batch.
-const BATCH_BYTES: u64 = 1 << 20;
 
 /// What one lane does at a time.
 enum Work {
@@ -40,14 +28,14 @@ enum Work {
 
 /// Divides files: the longest first, so that none of them is left alone at the end, then the
 /// small ones in batches, in the order of their folders.
-fn divide(files: Vec<WalkedFile>) -> (Vec<Work>, Vec<Work>) {
+fn divide(files: Vec<WalkedFile>, portions: &Portions) -> (Vec<Work>, Vec<Work>) {
     let (mut long, small): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| file.size() > SMALL_FILE);
+        files.into_iter().partition(|file| file.size() > portions.small_file);
     long.sort_by_key(|file| std::cmp::Reverse(file.size()));
     let mut batches = Vec::new();
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for file in small {
-        if batch.len() == BATCH_FILES || bytes + file.size() > BATCH_BYTES {
+        if batch.len() >= portions.batch_files || bytes + file.size() > portions.batch_bytes {
             batches.push(Work::Batch(std::mem::take(&mut batch)));
             bytes = 0;
         }
@@ -66,14 +54,19 @@ struct Shared<D> {
     package: PackageId,
     work: Mutex<std::vec::IntoIter<Work>>,
     failed: Mutex<Vec<FailedFile>>,
+    stored: Mutex<Vec<(LogicalPath, Sha256Digest)>>,
     large: Semaphore,
     expected: HashMap<LogicalPath, Sha256Digest>,
     progress: Arc<dyn Progress>,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<D> Shared<D> {
     fn failed(&self, path: LogicalPath, error: SourceError) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(FailedFile { path, error });
+        lock(&self.failed).push(FailedFile { path, error });
     }
 
     fn announce(&self, file: &WalkedFile) -> NewUpload {
@@ -85,15 +78,17 @@ impl<D> Shared<D> {
     }
 }
 
+/// Stores files, and answers the digest that each of them was stored with.
 pub(crate) async fn upload_all<D: Destination>(
     destination: &D,
     package: PackageId,
     files: Vec<WalkedFile>,
     options: &IngestOptions,
     progress: &Arc<dyn Progress>,
-) -> Result<(), IngestError> {
+) -> Result<Vec<(LogicalPath, Sha256Digest)>, IngestError> {
     progress.begin("storing", files.len() as u64, files.iter().map(WalkedFile::size).sum());
-    let (mut work, batches) = divide(files);
+    let portions = destination.portions();
+    let (mut work, batches) = divide(files, &portions);
     work.extend(batches);
     let lanes = options.concurrency.clamp(1, work.len().max(1));
     let shared = Arc::new(Shared {
@@ -101,7 +96,8 @@ pub(crate) async fn upload_all<D: Destination>(
         package,
         work: Mutex::new(work.into_iter()),
         failed: Mutex::default(),
-        large: Semaphore::new(LARGE_LANES),
+        stored: Mutex::default(),
+        large: Semaphore::new(portions.large_lanes),
         expected: options.expected.clone(),
         progress: Arc::clone(progress),
     });
@@ -115,10 +111,9 @@ pub(crate) async fn upload_all<D: Destination>(
         ended.map_err(|source| IngestError::Destination { package: Some(package), source })?;
     }
     progress.end();
-    let mut failed =
-        std::mem::take(&mut *shared.failed.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut failed = std::mem::take(&mut *lock(&shared.failed));
     if failed.is_empty() {
-        return Ok(());
+        return Ok(std::mem::take(&mut *lock(&shared.stored)));
     }
     failed.sort_by(|one, other| one.path.cmp(&other.path));
     Err(IngestError::Files { package, files: failed })
@@ -128,7 +123,7 @@ pub(crate) async fn upload_all<D: Destination>(
 /// not keep the others from being stored.
 async fn lane<D: Destination>(shared: Arc<Shared<D>>) -> Result<(), DestinationError> {
     loop {
-        let next = shared.work.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = lock(&shared.work).next();
         match next {
             None => return Ok(()),
             Some(Work::Stream(file)) => {
@@ -149,20 +144,37 @@ async fn send<D: Destination>(
     file: &WalkedFile,
 ) -> Result<(), DestinationError> {
     let problem: Arc<Mutex<Option<SourceError>>> = Arc::default();
-    let noted = Arc::clone(&problem);
-    let progress = Arc::clone(&shared.progress);
-    let body = source::stream(file).inspect(move |chunk| match chunk {
-        Ok(bytes) => progress.bytes(bytes.len() as u64),
-        Err(error) => *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone()),
-    });
+    let told = Arc::new(AtomicU64::new(0));
+    let body = || observed(file, &problem, &told, &shared.progress);
     let stored = shared.destination.upload(shared.package, shared.announce(file), body).await;
     // What is wrong with the file says more than what the store made of it.
-    match problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    let problem = lock(&problem).take();
+    match problem {
         Some(problem) => shared.failed(file.path.clone(), problem),
-        None => settle(shared, &file.path, stored.map(|_| ()))?,
+        None => settle(shared, &file.path, stored)?,
     }
     shared.progress.file();
     Ok(())
+}
+
+/// The bytes of a file as they are sent, perhaps not for the first time: `told` is how many of
+/// them were reported so far, and each is reported once.
+fn observed(
+    file: &WalkedFile,
+    problem: &Arc<Mutex<Option<SourceError>>>,
+    told: &Arc<AtomicU64>,
+    progress: &Arc<dyn Progress>,
+) -> impl Stream<Item = Result<Bytes, SourceError>> + Send + use<> {
+    let (problem, told, progress) = (Arc::clone(problem), Arc::clone(told), Arc::clone(progress));
+    let mut read = 0;
+    source::stream(file).inspect(move |chunk| match chunk {
+        Ok(bytes) => {
+            read += bytes.len() as u64;
+            let before = told.fetch_max(read, Ordering::Relaxed);
+            progress.bytes(read.saturating_sub(before));
+        }
+        Err(error) => *lock(&problem) = Some(error.clone()),
+    })
 }
 
 async fn send_batch<D: Destination>(
@@ -180,7 +192,7 @@ async fn send_batch<D: Destination>(
         batch.iter().map(|file| (file.upload.path.clone(), file.bytes.len() as u64)).collect();
     let answers = shared.destination.upload_batch(shared.package, batch).await?;
     for ((path, bytes), answer) in sent.into_iter().zip(answers) {
-        settle(shared, &path, answer.map(|_| ()))?;
+        settle(shared, &path, answer)?;
         shared.progress.bytes(bytes);
         shared.progress.file();
     }
@@ -188,18 +200,24 @@ async fn send_batch<D: Destination>(
 }
 
 /// A file whose bytes are not those that were read before is a failure of the file; any other is
-/// one of the store.
+/// one of the store, or of the way there.
 fn settle<D>(
     shared: &Shared<D>,
     path: &LogicalPath,
-    stored: Result<(), DestinationError>,
+    stored: Result<FileRecord, DestinationError>,
 ) -> Result<(), DestinationError> {
     match stored {
-        Err(error) if error.code == ErrorCode::DigestMismatch => {
+        Ok(record) => {
+            lock(&shared.stored).push((record.path, record.sha256));
+            Ok(())
+        }
+        Err(error)
+            if error.code == ErrorCode::DigestMismatch && shared.expected.contains_key(path) =>
+        {
             let problem = "its bytes are not those that were read before".to_owned();
             shared.failed(path.clone(), SourceError::Changed(problem));
             Ok(())
         }
-        done => done,
+        Err(error) => Err(error),
     }
 }

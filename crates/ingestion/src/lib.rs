@@ -10,6 +10,7 @@
 //! | [`mod@ingest`] | create or resume, upload in parallel, finalize |
 //! | [`compare`] | a directory against the files of a package |
 //! | [`download`] | a package back into a directory, verified as it arrives |
+//! | [`mod@verify`] | the bytes of a package behind HTTP against what was promised |
 //! | [`guide_board`] | reading the run directories of the first producer |
 //!
 //! An ingest is idempotent: the same directory again is the same package, an unfinished package
@@ -17,7 +18,7 @@
 //!
 //! # What it may not know
 //!
-//! Command lines, terminals, HTTP, databases, storage. Progress is reported to a [`Progress`];
+//! Command lines, terminals, how HTTP is spoken, databases, storage. Progress is reported to a [`Progress`];
 //! whoever draws it decides how.
 
 pub mod compare;
@@ -26,6 +27,7 @@ pub mod download;
 pub mod guide_board;
 pub mod ingest;
 pub mod source;
+pub mod verify;
 pub mod walk;
 
 mod bookmark;
@@ -35,4 +37,5 @@ mod progress;
 pub use destination::{Destination, DestinationError};
 pub use ingest::{IngestError, IngestOptions, Ingested, ingest};
 pub use progress::{NoProgress, Progress};
+pub use verify::verify;
 pub use walk::{Selection, Walk, WalkError, walk};

@@ -12,13 +12,17 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "../common/measure.rs"]
 mod measure;
+mod run;
+#[path = "../common/trees.rs"]
 mod trees;
 
 use std::path::Path;
 use std::process::Command;
 
-use measure::{Run, median, run};
+use measure::median;
+use run::{Run, run};
 
 /// One tree and what it is measured against.
 struct Workload {

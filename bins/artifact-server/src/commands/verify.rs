@@ -1,4 +1,4 @@
-//! The commands.
+//! `verify`.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -6,65 +6,12 @@ use std::process::ExitCode;
 
 use artifact_domain::filter::{PackageFilter, PageLimit};
 use artifact_domain::{PackageId, PackageStatus};
-use artifact_store::{Access, ArtifactStore, StoreError, StoreOptions};
-use clap::Parser as _;
+use artifact_store::{ArtifactStore, StoreError};
 
-use crate::args::{Cli, Command};
-
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
-const DAMAGED: u8 = 4;
-
-/// Runs the command line and answers what the process ends with.
-pub(crate) fn execute() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(cli))) {
-        Ok(code) => code,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {}", explained(&*error));
-            ExitCode::from(FAILED)
-        }
-    }
-}
-
-/// An error with the causes that it does not say itself.
-fn explained(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if !text.contains(&error.to_string()) {
-            text = format!("{text}: {error}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-async fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
-    let options = StoreOptions::embedded(&cli.data_dir);
-    match cli.command {
-        Command::Migrate => {
-            ArtifactStore::open(&options).await?;
-            writeln!(io::stdout(), "the registry in {} is up to date", cli.data_dir.display())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Verify { package } => {
-            let store = ArtifactStore::open(&options.with_access(Access::Read)).await?;
-            verify(&store, package).await
-        }
-    }
-}
+use super::DAMAGED;
 
 /// Verifies one package or all finalized ones, with a line for each and one for each problem.
-async fn verify(
+pub(super) async fn verify(
     store: &ArtifactStore,
     package: Option<PackageId>,
 ) -> Result<ExitCode, Box<dyn Error>> {

@@ -1,0 +1,90 @@
+//! The commands.
+
+mod serve;
+mod verify;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use artifact_store::{Access, ArtifactStore, StoreOptions};
+use clap::Parser as _;
+
+use crate::args::{Cli, Command, Place};
+use crate::{environment, log};
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const DAMAGED: u8 = 4;
+
+/// Runs the command line and answers what the process ends with.
+pub fn execute() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    if let Err(error) = log::start(&cli.log) {
+        let _ = writeln!(io::stderr(), "error: --log {}: {error}", cli.log.log);
+        return ExitCode::from(USAGE);
+    }
+    environment::warn_of_unknown_variables();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {}", explained(&*error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// An error with the causes that it does not say itself.
+pub(crate) fn explained(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn options(place: &Place) -> StoreOptions {
+    let mut options = StoreOptions::embedded(&place.data_dir);
+    if let Some(database) = &place.database_url {
+        options.database = database.clone();
+    }
+    if let Some(storage) = &place.storage_url {
+        options.storage.clone_from(storage);
+    }
+    options
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
+    let options = options(&cli.place);
+    let command = match cli.command {
+        Command::Serve(arguments) => return serve::serve(&arguments, options),
+        command => command,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(_) => unreachable!("it was served above"),
+            Command::Migrate => {
+                ArtifactStore::open(&options).await?;
+                writeln!(io::stdout(), "the registry {} is up to date", options.database)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Verify { package } => {
+                let store = ArtifactStore::open(&options.with_access(Access::Read)).await?;
+                verify::verify(&store, package).await
+            }
+        }
+    })
+}

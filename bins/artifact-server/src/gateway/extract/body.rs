@@ -1,0 +1,164 @@
+//! Bodies as streams.
+
+use std::future::{Future as _, Ready, ready};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{FromRequest, HttpRequest, web};
+use artifact_domain::wire::ErrorCode;
+use bytes::{Bytes, BytesMut};
+use futures::Stream;
+use tokio::time::{Instant, Sleep};
+
+use crate::gateway::Settings;
+use crate::gateway::problem::ApiError;
+
+/// Bytes are passed on in pieces of this size: the socket gives a few KiB at a time, and each
+/// piece costs two hand-overs to the threads that hash.
+const PIECE: usize = 256 * 1024;
+
+/// What arrived is passed on after this time even if it is less, so that a slow sender is seen to
+/// be alive: a quarter of the time that an upload may be silent, at most this.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOKS_PER_IDLE_TIME: u32 = 4;
+
+/// The body of a request, in pieces of up to [`PIECE`] bytes and a little more. An error item says
+/// that it was cut off or fell silent.
+pub(crate) struct Body {
+    payload: Payload,
+    collected: BytesMut,
+    /// When the first of the collected bytes came.
+    since: Instant,
+    /// How long they may wait for more.
+    patience: Duration,
+    /// The alarm that ends the wait for more.
+    alarm: Pin<Box<Sleep>>,
+    /// How long the sender may be silent; the store has its own watch over uploads.
+    idle: Option<Duration>,
+    heard: Instant,
+    ended: bool,
+}
+
+impl Body {
+    /// A body whose reader watches over the sender's silence.
+    pub(crate) fn of(request: &HttpRequest, payload: &mut Payload) -> Self {
+        let idle = upload_idle(request).unwrap_or(Duration::MAX);
+        Self {
+            payload: payload.take(),
+            collected: BytesMut::new(),
+            since: Instant::now(),
+            patience: PATIENCE.min(idle / LOOKS_PER_IDLE_TIME),
+            alarm: Box::pin(tokio::time::sleep(PATIENCE)),
+            idle: None,
+            heard: Instant::now(),
+            ended: false,
+        }
+    }
+
+    /// A body that ends in an error when its sender is silent for longer than an upload may be.
+    pub(crate) fn bounded(request: &HttpRequest, payload: &mut Payload) -> Self {
+        Self { idle: upload_idle(request), ..Self::of(request, payload) }
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.collected.split().freeze()
+    }
+
+    /// Sets the alarm that ends the wait for more.
+    fn wait(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
+        self.alarm.as_mut().reset(until);
+        self.alarm.as_mut().poll(context)
+    }
+}
+
+fn upload_idle(request: &HttpRequest) -> Option<Duration> {
+    request.app_data::<web::Data<Settings>>().map(|settings| settings.upload_idle)
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if this.ended {
+                let left = this.take();
+                return Poll::Ready((!left.is_empty()).then_some(Ok(left)));
+            }
+            match Pin::new(&mut this.payload).poll_next(context) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    this.heard = Instant::now();
+                    if this.collected.is_empty() {
+                        if chunk.len() >= PIECE {
+                            return Poll::Ready(Some(Ok(chunk)));
+                        }
+                        this.since = this.heard;
+                    }
+                    if this.collected.capacity() < this.collected.len() + chunk.len() {
+                        this.collected.reserve(PIECE);
+                    }
+                    this.collected.extend_from_slice(&chunk);
+                    if this.collected.len() >= PIECE {
+                        return Poll::Ready(Some(Ok(this.take())));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    this.ended = true;
+                    this.collected.clear();
+                    return Poll::Ready(Some(Err(io::Error::other(error))));
+                }
+                Poll::Ready(None) => this.ended = true,
+                Poll::Pending => {
+                    let until = if this.collected.is_empty() {
+                        match this.idle {
+                            None => return Poll::Pending,
+                            Some(idle) => this.heard + idle,
+                        }
+                    } else {
+                        this.since + this.patience
+                    };
+                    if this.wait(context, until).is_pending() {
+                        return Poll::Pending;
+                    }
+                    if !this.collected.is_empty() {
+                        return Poll::Ready(Some(Ok(this.take())));
+                    }
+                    this.ended = true;
+                    let silent = "no byte came for too long";
+                    return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, silent))));
+                }
+            }
+        }
+    }
+}
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request, payload)))
+    }
+}
+
+/// The length that a request announces.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Refuses a body that is coded: digests and sizes are those of the bytes that are sent.
+pub(crate) fn identity_coding(headers: &HeaderMap) -> Result<(), ApiError> {
+    for coding in headers.get_all(header::CONTENT_ENCODING) {
+        if !coding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            let detail = format!(
+                "Content-Encoding {coding:?} is not taken: send the bytes as they are to be kept"
+            );
+            return Err(ApiError::refuse(ErrorCode::UnsupportedMediaType, detail));
+        }
+    }
+    Ok(())
+}

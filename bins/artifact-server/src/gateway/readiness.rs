@@ -1,0 +1,127 @@
+//! Whether the parts of the gateway can do their work.
+
+use std::time::{Duration, Instant};
+
+use artifact_store::health::PartHealth;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::caller::Door;
+use super::metrics::Metrics;
+
+/// How old an answer may be. Probes write to the storage; a load balancer asks often.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// Whether a part, or all of them, can do their work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    /// It can.
+    Ok,
+    /// It cannot now; why is in the log.
+    Down,
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct Readiness {
+    /// `ok` if every part is.
+    status: State,
+    /// The registry.
+    registry: RegistryState,
+    /// The storage.
+    storage: StorageState,
+}
+
+/// The registry as the last probe found it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct RegistryState {
+    /// Which database it is.
+    #[schema(value_type = String, example = "sqlite")]
+    backend: &'static str,
+    /// Whether it answered.
+    status: State,
+    /// How long the probe took, in milliseconds.
+    latency_ms: f64,
+}
+
+/// The storage as the last probe found it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct StorageState {
+    /// Which backend it is.
+    #[schema(value_type = String, example = "local")]
+    backend: &'static str,
+    /// Whether the probe went through.
+    status: State,
+    /// How long the probe took, in milliseconds.
+    latency_ms: f64,
+    /// What the probe has seen to work.
+    capabilities: Capabilities,
+}
+
+/// What the last probe has seen to work.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct Capabilities {
+    /// An object was written.
+    write: bool,
+    /// It was read back.
+    read: bool,
+    /// It was deleted.
+    delete: bool,
+}
+
+impl Readiness {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.status == State::Ok
+    }
+}
+
+fn state(part: &'static str, health: &PartHealth) -> State {
+    match &health.problem {
+        None => State::Ok,
+        Some(error) => {
+            tracing::error!(%error, "the {part} is down: {error}");
+            State::Down
+        }
+    }
+}
+
+/// The last answer, shared by all who ask.
+#[derive(Debug, Default)]
+pub(crate) struct ReadinessCache(Mutex<Option<(Instant, Readiness)>>);
+
+impl ReadinessCache {
+    /// The last answer if it is fresh, else a new one; who asks meanwhile waits for it.
+    pub(crate) async fn ask(&self, door: &Door, metrics: &Metrics) -> Readiness {
+        let mut last = self.0.lock().await;
+        if let Some((at, readiness)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return readiness.clone();
+        }
+        let health = door.health().await;
+        let (registry, storage) =
+            (state("registry", &health.registry), state("storage", &health.storage));
+        metrics.part("registry", registry == State::Ok);
+        metrics.part("storage", storage == State::Ok);
+        let milliseconds = |latency: Duration| latency.as_secs_f64() * 1000.0;
+        let works = storage == State::Ok;
+        let both = registry == State::Ok && works;
+        let readiness = Readiness {
+            status: if both { State::Ok } else { State::Down },
+            registry: RegistryState {
+                backend: health.registry.backend,
+                status: registry,
+                latency_ms: milliseconds(health.registry.latency),
+            },
+            storage: StorageState {
+                backend: health.storage.backend,
+                status: storage,
+                latency_ms: milliseconds(health.storage.latency),
+                capabilities: Capabilities { write: works, read: works, delete: works },
+            },
+        };
+        *last = Some((Instant::now(), readiness.clone()));
+        readiness
+    }
+}

@@ -1,0 +1,14 @@
+//! The gateway as its clients meet it: bytes on a socket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bodies;
+mod codes;
+mod concurrency;
+mod headers;
+mod paths;
+mod process;
+mod room;
+mod serve;
+mod tar;
+mod wire;
