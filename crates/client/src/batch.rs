@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::error::ClientError;
 use crate::outgoing::{Sent, Watch, outgoing};
 use crate::tries::{Reached, Setback, Tries};
+use crate::upload::announce_length;
 
 /// The most bytes of the answer to a batch.
 const ANSWER: usize = 512 << 20;
@@ -49,7 +50,7 @@ impl Client {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
     {
-        self.send_tar(package, body).await.map(|(answer, _)| answer)
+        self.send_tar(package, None, body).await.map(|(answer, _)| answer)
     }
 
     /// Sends a tar stream, and says whether an attempt before the one that was answered may have
@@ -57,6 +58,7 @@ impl Client {
     async fn send_tar<B, S, E>(
         &self,
         package: PackageId,
+        size: Option<u64>,
         body: B,
     ) -> Result<(BatchAnswer, bool), ClientError>
     where
@@ -70,8 +72,8 @@ impl Client {
         let mut may_be_done = false;
         loop {
             let watch = Watch::new();
-            let bytes = Body::wrap_stream(outgoing(body(), None, watch.clone()));
-            match self.attempt_tar(&what, &url, bytes, &watch).await {
+            let bytes = Body::wrap_stream(outgoing(body(), size, watch.clone()));
+            match self.attempt_tar(&what, &url, size, bytes, &watch).await {
                 Ok(answer) => return Ok((answer, may_be_done)),
                 Err(setback) => {
                     if let Some(source) = watch.take_error() {
@@ -88,12 +90,14 @@ impl Client {
         &self,
         what: &str,
         url: &str,
+        size: Option<u64>,
         body: Body,
         watch: &Watch,
     ) -> Result<BatchAnswer, Setback> {
         let mut request = Request::new(Method::POST, parse(url).map_err(Setback::of_ours)?);
         let tar = HeaderValue::from_static("application/x-tar");
         request.headers_mut().insert(CONTENT_TYPE, tar);
+        announce_length(request.headers_mut(), size);
         *request.body_mut() = Some(body);
         let options = self.options();
         let response = self.attempt(what, request, watch, options.answer_timeout).boxed().await?;
@@ -110,7 +114,8 @@ impl Client {
     ) -> Result<Vec<Result<FileView, ClientError>>, ClientError> {
         let parts = archive(files);
         let body = || futures::stream::iter(parts.clone()).map(Ok::<_, ClientError>);
-        let (answer, may_be_done) = self.send_tar(package, body).await?;
+        let size = parts.iter().map(|part| part.len() as u64).sum();
+        let (answer, may_be_done) = self.send_tar(package, Some(size), body).await?;
         let mut stored: HashMap<LogicalPath, FileView> =
             answer.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let mut answers = Vec::with_capacity(files.len());

@@ -7,7 +7,7 @@ use artifact_domain::wire::{ErrorCode, FileView};
 use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, TryStreamExt as _};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request};
 
 use crate::address::with_query;
@@ -122,6 +122,15 @@ impl Client {
     }
 }
 
+/// Says how long a body is. One whose length nobody knows takes a connection of its own: an
+/// answer may come before all of it was sent, and the rest would stand before the next request.
+pub(crate) fn announce_length(headers: &mut HeaderMap, size: Option<u64>) {
+    match size {
+        Some(size) => headers.insert(CONTENT_LENGTH, size.into()),
+        None => headers.insert(CONNECTION, HeaderValue::from_static("close")),
+    };
+}
+
 /// An upload and what is known of its attempts.
 struct Upload<'a> {
     client: &'a Client,
@@ -183,9 +192,7 @@ impl<'a> Upload<'a> {
             let value = HeaderValue::try_from(media_type.as_str()).map_err(unfit)?;
             headers.insert(CONTENT_TYPE, value);
         }
-        if let Some(size) = self.file.size {
-            headers.insert(CONTENT_LENGTH, size.into());
-        }
+        announce_length(headers, self.file.size);
         if let Some(sha256) = &self.file.sha256 {
             let value = HeaderValue::try_from(repr_digest::field(sha256)).map_err(unfit)?;
             headers.insert(repr_digest::REPR_DIGEST, value);

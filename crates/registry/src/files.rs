@@ -91,22 +91,25 @@ impl Reader<'_> {
         row.map(StoredFile::try_from).transpose()
     }
 
-    /// One file of a package that was not deleted, in one question: for reading many small files.
+    /// One file of a package that was not deleted, and whether the package is sealed, in one
+    /// question: for reading many small files.
     pub fn present_file(
         &mut self,
         package: PackageId,
         path: &LogicalPath,
-    ) -> Result<Option<StoredFile>, RegistryError> {
-        let row: Option<FileRow> = files::table
+    ) -> Result<Option<(StoredFile, bool)>, RegistryError> {
+        // Through the connection itself, not through the enum of both: only so does diesel keep the
+        // prepared statement, and preparing it costs several times what running it does.
+        let row = on_backend!(self.connection, |c| files::table
             .inner_join(packages::table)
             .filter(files::package_id.eq(package.to_string()))
             .filter(files::path.eq(path.as_str()))
             .filter(packages::deleted_at.is_null())
-            .select(FileRow::as_select())
-            .first(self.connection)
-            .optional()
-            .map_err(|error| RegistryError::query(self.url, "look up a file", error))?;
-        row.map(StoredFile::try_from).transpose()
+            .select((FileRow::as_select(), packages::finalized_at))
+            .first::<(FileRow, Option<i64>)>(c))
+        .optional()
+        .map_err(|error| RegistryError::query(self.url, "look up a file", error))?;
+        row.map(|(row, sealed_at)| Ok((row.try_into()?, sealed_at.is_some()))).transpose()
     }
 
     /// One page of a package's files whose paths begin with `prefix`, ordered by the bytes of

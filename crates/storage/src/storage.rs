@@ -14,6 +14,7 @@ use futures::stream::BoxStream;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use crate::local::{self, Folder, LocalFolder};
+use crate::writer::Crowd;
 use crate::{
     Health, Liveness, ObjectFacts, ObjectKey, ObjectReader, ObjectWriter, PutMode, StorageError,
 };
@@ -26,6 +27,7 @@ pub struct Storage {
 
 struct Shared {
     store: Arc<dyn ObjectStore>,
+    crowd: Arc<Crowd>,
     backend: Backend,
     id: StorageId,
     url: String,
@@ -50,7 +52,8 @@ impl Storage {
         let folder = Arc::new(folder);
         let url = local::url(folder.path());
         let store = Arc::new(LocalFolder::new(Arc::clone(&folder)));
-        let shared = Shared { store, backend: Backend::Local(folder), id, url };
+        let crowd = Arc::default();
+        let shared = Shared { store, crowd, backend: Backend::Local(folder), id, url };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -103,7 +106,8 @@ impl Storage {
                 local::PART_BYTES
             }
         };
-        Ok(ObjectWriter::new(Arc::clone(&self.shared.store), key, part_bytes))
+        let (store, crowd) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.crowd));
+        Ok(ObjectWriter::new(store, key, crowd, part_bytes))
     }
 
     /// Puts a whole small object, such as a tag file. On a local folder this is one task on a

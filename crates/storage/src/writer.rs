@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, PutPayload};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::{ObjectFacts, ObjectKey, StorageError};
@@ -13,20 +15,67 @@ use crate::{ObjectFacts, ObjectKey, StorageError};
 /// The parts that one writer has on their way at most.
 const PARTS_IN_FLIGHT: usize = 4;
 
+/// What all writers of a storage share: how many there are, and the parts on their way.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    writers: AtomicUsize,
+    parts: Arc<Semaphore>,
+}
+
+/// The parts that all writers of a storage have on their way at most.
+const PARTS_OF_ALL: usize = 8;
+
+/// The bytes that the parts of all writers may have together while they are collected.
+const COLLECTED_BYTES: usize = 4 << 20;
+
+/// The smallest part, in bytes. Parts are whole multiples of it.
+const LEAST_PART: usize = 64 * 1024;
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self { writers: AtomicUsize::new(0), parts: Arc::new(Semaphore::new(PARTS_OF_ALL)) }
+    }
+}
+
+impl Crowd {
+    /// The part of one more writer: large if there are few, small in a crowd.
+    fn part_bytes(&self, largest: usize) -> usize {
+        let writers = self.writers.load(Ordering::Relaxed).max(1);
+        (COLLECTED_BYTES / writers / LEAST_PART * LEAST_PART).clamp(LEAST_PART, largest)
+    }
+}
+
+/// One writer more, until it is dropped.
+struct Member(Arc<Crowd>);
+
+impl Member {
+    fn join(crowd: Arc<Crowd>) -> Self {
+        crowd.writers.fetch_add(1, Ordering::Relaxed);
+        Self(crowd)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.writers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Pieces shorter than this many bytes are joined: a client that sends single bytes must not make
 /// a part cost thirty times its size in bookkeeping.
 const SHORT_PIECE: usize = 16 * 1024;
 
 /// Writes one new object. Nothing is visible under its key before [`ObjectWriter::publish`].
 ///
-/// An object that fits into one part of the backend (1 MiB on a local folder) is collected and
-/// put at once; a longer one goes out in parts while it comes in, at most four of them on their
-/// way, so the memory of a writer is bounded. Dropping it gives it up, as
+/// An object that fits into one part (1 MiB on a local folder, less in a crowd of writers) is
+/// collected and put at once; a longer one goes out in parts while it comes in, at most four of
+/// them on their way and eight of all writers, so the memory of a writer and of a crowd is bounded. Dropping it gives it up, as
 /// [`ObjectWriter::abort`] does, but without waiting.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     key: ObjectKey,
     path: Path,
+    crowd: Member,
     part_bytes: usize,
     size: u64,
     part: Part,
@@ -38,8 +87,17 @@ pub struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, key: &ObjectKey, part_bytes: usize) -> Self {
+    /// A writer of parts of at most `largest_part` bytes.
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        key: &ObjectKey,
+        crowd: Arc<Crowd>,
+        largest_part: usize,
+    ) -> Self {
+        let crowd = Member::join(crowd);
+        let part_bytes = crowd.0.part_bytes(largest_part);
         Self {
+            crowd,
             store,
             key: key.clone(),
             path: key.path(),
@@ -154,7 +212,13 @@ impl ObjectWriter {
         if let Some(upload) = &mut self.upload {
             // Spawned, because a part of S3 makes no progress unless it is polled, and the caller
             // is hashing meanwhile.
-            self.in_flight.spawn(upload.put_part(self.part.take()));
+            let turn = Arc::clone(&self.crowd.0.parts).acquire_owned().await;
+            let part = upload.put_part(self.part.take());
+            self.in_flight.spawn(async move {
+                let done = part.await;
+                drop(turn);
+                done
+            });
         }
         Ok(())
     }

@@ -3,14 +3,19 @@
 use artifact_domain::digest::{Blake3Digest, Sha256Digest};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
+use crate::open::blocking;
 
 /// Up to this many bytes are hashed where they arrive. Hashing them takes less time than waking
 /// another thread would.
 const INLINE_BYTES: usize = 128 * 1024;
+
+/// Streams that are hashed by two threads of their own at a time. Those threads are taken for as
+/// long as the stream lasts; without a bound, a crowd of slow uploads would take all that there are.
+static PARALLEL: Semaphore = Semaphore::const_new(8);
 
 /// Chunks that wait for each hash; with chunks of at most 1 MiB this bounds the memory.
 const WAITING_CHUNKS: usize = 2;
@@ -36,15 +41,26 @@ impl Digests {
 
 /// Computes SHA-256 and BLAKE3 of one stream. A short stream is hashed in place; a longer one by
 /// two threads of its own, so that the slower digest alone bounds the speed: SHA-256 of one
-/// stream cannot be split.
+/// stream cannot be split. In a crowd, streams borrow a thread for each chunk.
 pub(crate) struct Digester {
     size: u64,
     hashing: Hashing,
 }
 
 enum Hashing {
-    Inline { sha256: Box<Sha256>, blake3: Box<blake3::Hasher> },
-    Parallel { sha256: Lane<Sha256Digest>, blake3: Lane<Blake3Digest> },
+    Inline {
+        sha256: Box<Sha256>,
+        blake3: Box<blake3::Hasher>,
+    },
+    Parallel {
+        sha256: Lane<Sha256Digest>,
+        blake3: Lane<Blake3Digest>,
+        turn: SemaphorePermit<'static>,
+    },
+    Stepwise {
+        sha256: Box<Sha256>,
+        blake3: Box<blake3::Hasher>,
+    },
 }
 
 /// One hash on a thread of its own.
@@ -107,7 +123,7 @@ impl Digester {
     pub(crate) async fn update(&mut self, chunk: &Bytes) -> Result<(), StoreError> {
         self.size += chunk.len() as u64;
         if self.size > INLINE_BYTES as u64 {
-            self.go_parallel();
+            self.leave_this_thread();
         }
         match &mut self.hashing {
             Hashing::Inline { sha256, blake3 } => {
@@ -115,16 +131,33 @@ impl Digester {
                 blake3.update(chunk);
                 Ok(())
             }
-            Hashing::Parallel { sha256, blake3 } => {
+            Hashing::Parallel { sha256, blake3, .. } => {
                 sha256.send(chunk.clone()).await?;
                 blake3.send(chunk.clone()).await
+            }
+            Hashing::Stepwise { sha256, blake3 } => {
+                let (mut one, mut other) = (std::mem::take(sha256), std::mem::take(blake3));
+                let chunk = chunk.clone();
+                let hash = move || {
+                    one.update(&chunk);
+                    other.update(&chunk);
+                    Ok::<_, StoreError>((one, other))
+                };
+                (*sha256, *blake3) = blocking(hash).await?;
+                Ok(())
             }
         }
     }
 
-    fn go_parallel(&mut self) {
+    fn leave_this_thread(&mut self) {
         if let Hashing::Inline { sha256, blake3 } = &mut self.hashing {
+            let Ok(turn) = PARALLEL.try_acquire() else {
+                let (sha256, blake3) = (std::mem::take(sha256), std::mem::take(blake3));
+                self.hashing = Hashing::Stepwise { sha256, blake3 };
+                return;
+            };
             self.hashing = Hashing::Parallel {
+                turn,
                 sha256: Lane::start(
                     std::mem::take(&mut **sha256),
                     |hash, chunk| hash.update(chunk),
@@ -144,9 +177,13 @@ impl Digester {
     /// The digests of everything seen.
     pub(crate) async fn finish(self) -> Result<Digests, StoreError> {
         let (sha256, blake3) = match self.hashing {
-            Hashing::Inline { sha256, blake3 } => (sha256_of(*sha256), blake3_of(*blake3)),
-            Hashing::Parallel { sha256, blake3 } => {
-                (sha256.finish().await?, blake3.finish().await?)
+            Hashing::Inline { sha256, blake3 } | Hashing::Stepwise { sha256, blake3 } => {
+                (sha256_of(*sha256), blake3_of(*blake3))
+            }
+            Hashing::Parallel { sha256, blake3, turn } => {
+                let digests = (sha256.finish().await?, blake3.finish().await?);
+                drop(turn);
+                digests
             }
         };
         Ok(Digests { size: self.size, sha256, blake3 })
@@ -169,6 +206,22 @@ mod tests {
             assert_eq!(digests.size, 700_001);
             assert_eq!(digests.sha256, Sha256Digest::of(&bytes));
             assert_eq!(digests.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_streams_is_hashed_like_one() {
+        let bytes = vec![7; 400_000];
+        let hashes = (0..40).map(|_| async {
+            let mut digester = Digester::new();
+            for part in bytes.chunks(100_000) {
+                digester.update(&Bytes::copy_from_slice(part)).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            digester.finish().await.unwrap()
+        });
+        for digests in futures::future::join_all(hashes).await {
+            assert_eq!(digests, Digests::of(&bytes));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a use case can answer instead of its result.
 
 use std::fmt;
+use std::time::Duration;
 
 use artifact_domain::cursor::InvalidCursor;
 use artifact_domain::manifest::NotCanonical;
@@ -189,12 +190,12 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The sender fell silent.
-    #[error("the upload of {} stalled: no byte came for {seconds} seconds", sent(path.as_ref()))]
+    #[error("the upload of {} stalled: no byte came for {waited:?}", sent(path.as_ref()))]
     Stalled {
         /// The file that was being sent; `None` if it was an archive of files.
         path: Option<LogicalPath>,
         /// How long the store waited.
-        seconds: u64,
+        waited: Duration,
     },
     /// What was sent as a tar archive is none, or is cut off before its first file is complete.
     #[error("this is not a whole tar archive: {reason}; nothing was stored")]

@@ -47,6 +47,7 @@ mod digest;
 mod error;
 mod ledger;
 mod page;
+mod readers;
 mod record;
 mod seal_object;
 mod tar_reader;
@@ -68,6 +69,7 @@ pub use artifact_registry::DatabaseUrl;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use health::{Health, PartHealth};
 pub use open::{Access, ArtifactStore, Limits, StoreOptions};
+pub use read::OpenFile;
 pub use tar_batch::{FailedEntry, TarReport};
 pub use upload::{NewUpload, SmallFile};
 

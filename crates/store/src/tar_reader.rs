@@ -295,8 +295,8 @@ where
                 }
                 Ok(None) => return Ok(None),
                 Err(_) => {
-                    let seconds = self.idle.as_secs();
-                    return Err(Broken::Sender(StoreError::Stalled { path: None, seconds }));
+                    let waited = self.idle;
+                    return Err(Broken::Sender(StoreError::Stalled { path: None, waited }));
                 }
             }
         }

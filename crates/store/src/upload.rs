@@ -121,7 +121,8 @@ impl ArtifactStore {
 
     /// Streams a file into storage. Chunks should be at most 1 MiB; a few of them are in memory
     /// at a time. When this answers an error nothing is stored and the path is free again; a
-    /// future that is dropped has the same effect. The future can be sent to another thread if the
+    /// future that is dropped has the same effect, unless only its last step was left: a file that
+    /// was being recorded may be stored. The future can be sent to another thread if the
     /// body can.
     ///
     /// # Errors
@@ -380,10 +381,7 @@ impl ArtifactStore {
                 }
                 Ok(None) => return digester.finish().await,
                 Err(_) => {
-                    return Err(StoreError::Stalled {
-                        path: Some(path.clone()),
-                        seconds: idle.as_secs(),
-                    });
+                    return Err(StoreError::Stalled { path: Some(path.clone()), waited: idle });
                 }
             };
             self.check_file_size(path, digester.size() + chunk.len() as u64)?;

@@ -29,12 +29,13 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates of others that only one of ours may name.
-const ONE_ROOM: [(&str, &str); 5] = [
+const ONE_ROOM: [(&str, &str); 6] = [
     ("diesel", "artifact-registry"),
     ("diesel_migrations", "artifact-registry"),
     ("libsqlite3-sys", "artifact-registry"),
     ("pq-sys", "artifact-registry"),
     ("object_store", "artifact-storage"),
+    ("reqwest", "artifact-client"),
 ];
 
 /// The normal dependencies of each crate of the workspace.

@@ -10,5 +10,6 @@ mod pilot;
 mod resume;
 mod run_errors;
 mod selection;
+mod server;
 mod support;
 mod unavailable;

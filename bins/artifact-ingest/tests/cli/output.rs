@@ -244,17 +244,17 @@ fn a_misspelt_variable_is_a_warning() {
 }
 
 #[test]
-fn a_server_is_refused_clearly_for_now() {
+fn output_that_cannot_be_written_is_1() {
     let sandbox = Sandbox::new();
     let args = a_directory(&sandbox);
-    let server = "http://127.0.0.1:8080";
-    let flag = sandbox.fails(2, &[&args[..], &["--server", server]].concat());
-    let mut command = sandbox.command(&args);
-    let variable = command.env("ARTIFACT_STORE_SERVER", server).assert().code(2);
-    let variable = said(&variable.get_output().stderr);
-    for error in [flag, variable] {
-        assert!(error.contains(&format!("cannot talk to {server}")), "{error}");
-        assert!(error.contains("unset --server and ARTIFACT_STORE_SERVER"), "{error}");
+    for format in [&["--json"][..], &["--quiet"], &[]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = sandbox.command(&[&args[..], format].concat());
+        let output = command.stdout(full).output().unwrap();
+        let error = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("error: failed to write to stdout: No space left"), "{error}");
     }
-    assert!(!sandbox.store().exists());
+    // What was asked for is done all the same.
+    assert_eq!(sandbox.json(&args)["outcome"], "already-ingested");
 }

@@ -85,6 +85,7 @@ impl Sandbox {
         command
             .current_dir(self.root())
             .env("ARTIFACT_STORE_DATA_DIR", "store")
+            .env("XDG_STATE_HOME", self.path("state"))
             .env("COLUMNS", "100")
             .args(args)
             .stdin(Stdio::null())

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn version() -> Version {
-        let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000);
+        let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(500_000);
         Version { etag: EntityTag::new_strong("sha256:ab".to_owned()), modified: Some(modified) }
     }
 

@@ -18,6 +18,7 @@ use actix_web::{App, web};
 use artifact_store::ArtifactStore;
 
 use super::caller::Door;
+use super::extract::Crowd;
 use super::metrics::Metrics;
 use super::readiness::ReadinessCache;
 use super::{Settings, early, observe, routes};
@@ -46,6 +47,7 @@ struct Shared {
     settings: web::Data<Settings>,
     metrics: web::Data<Metrics>,
     readiness: web::Data<ReadinessCache>,
+    crowd: web::Data<Crowd>,
     docs: web::Data<utoipa_swagger_ui::Config<'static>>,
 }
 
@@ -69,6 +71,7 @@ impl Gateway {
             settings: web::Data::new(settings),
             metrics: web::Data::new(Metrics::default()),
             readiness: web::Data::new(ReadinessCache::default()),
+            crowd: web::Data::new(Crowd::default()),
             docs: web::Data::new(utoipa_swagger_ui::Config::from("/openapi.json")),
         };
         let mut bound = Vec::new();
@@ -106,6 +109,7 @@ fn listen(
             .app_data(shared.settings.clone())
             .app_data(shared.metrics.clone())
             .app_data(shared.readiness.clone())
+            .app_data(shared.crowd.clone())
             .app_data(shared.docs.clone())
             .wrap(from_fn(observe::observe))
             .configure(routes::routes);

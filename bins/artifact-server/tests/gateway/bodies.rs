@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::room::{Client, PACKAGES, Package, Room, assert_problem, eventually};
+use crate::room::{Client, PACKAGES, Package, Room, assert_problem, eventually, staged, xs};
 use crate::wire::{self, chunk, head};
 
 /// An upload that has begun, and of which some bytes have come.
-fn begun(package: &Package, raw: &str) -> wire::Wire {
+fn begun(room: &Room, package: &Package, raw: &str) -> wire::Wire {
     let mut wire = package.client.connect();
-    wire.send(&head("PUT", &package.file(raw), &[("content-length", "1000000")]));
-    wire.send(&[b'x'; 400_000]);
-    // The path is claimed when somebody else is told so.
-    let is_claimed = || package.put(raw, b"other").json()["code"] == "upload-in-progress";
-    eventually(is_claimed, || format!("{raw} was never claimed"));
+    wire.send(&head("PUT", &package.file(raw), &[("content-length", "4000000")]));
+    wire.send(&xs(3_000_000));
+    eventually(|| !staged(&room.data_dir()).is_empty(), || format!("{raw} never began"));
+    assert_problem(&package.put(raw, b"other"), 409, "upload-in-progress");
     wire
 }
 
@@ -22,10 +21,10 @@ fn begun(package: &Package, raw: &str) -> wire::Wire {
 fn an_upload_whose_connection_closes_frees_its_path() {
     let room = Room::new();
     let package = room.package();
-    drop(begun(&package, "closed"));
+    drop(begun(&room, &package, "closed"));
     package.assert_soon_free("closed");
 
-    let mut wire = begun(&package, "half-closed");
+    let mut wire = begun(&room, &package, "half-closed");
     wire.half_close();
     let answer = wire.answer();
     assert_problem(&answer, 400, "invalid-request");
@@ -78,6 +77,26 @@ fn a_slow_upload_is_not_a_silent_one() {
     let answer = wire.answer();
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert_eq!(package.read("a").body, [b'x'; 20]);
+}
+
+#[test]
+fn the_answer_to_a_refused_upload_is_seen_behind_a_large_body() {
+    let room = Room::new();
+    let package = room.package();
+    package.upload("a", b"first");
+    let body = xs(32 << 20);
+    for (raw, status, code) in [("a", 409, "duplicate-path"), ("../b", 400, "invalid-path")] {
+        assert_problem(&package.put(raw, &body), status, code);
+        let mut wire = package.client.connect();
+        wire.send(&head("PUT", &package.file(raw), &[("transfer-encoding", "chunked")]));
+        for piece in body.chunks(1 << 20) {
+            wire.send(&chunk(piece));
+        }
+        wire.send(&chunk(b""));
+        assert_problem(&wire.answer(), status, code);
+    }
+    assert_eq!(package.read("a").body, b"first");
+    room.assert_nothing_staged();
 }
 
 #[test]

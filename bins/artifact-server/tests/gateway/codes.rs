@@ -8,7 +8,7 @@ use artifact_registry::{DatabaseUrl, Durability, OpenMode, Registry, RegistryErr
 use artifact_store::Limits;
 use serde_json::{Value, json};
 
-use crate::room::{PACKAGES, Room, assert_problem, files_below};
+use crate::room::{PACKAGES, Room, assert_problem, eventually, files_below, staged, xs};
 use crate::wire::{Answer, head};
 
 const SOME_ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -159,37 +159,21 @@ fn upload_in_progress_names_the_path_until_the_first_upload_ends() {
     let room = Room::new();
     let package = room.package();
     let mut wire = package.client.connect();
-    wire.send(&head(
-        "PUT",
-        &package.file("a"),
-        &[("content-length", "3"), ("expect", "100-continue")],
-    ));
-    assert_eq!(wire.any_answer(false).unwrap().status, 100);
-    wire.send(b"ab");
-    let mut last = Value::Null;
-    crate::room::eventually(
-        || {
-            last = package
-                .put_with(
-                    "a",
-                    &[("repr-digest", "sha-256=:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=:")],
-                    b"other",
-                )
-                .json();
-            last["code"] == "upload-in-progress"
-        },
-        || "never in progress".to_owned(),
-    );
-    assert_eq!((&last["path"], &last["package_id"]), (&json!("a"), &json!(package.id)));
-    for (method, target) in
-        [("PUT", package.file("a?replace=true")), ("POST", package.at("/finalize"))]
-    {
+    wire.send(&head("PUT", &package.file("a"), &[("content-length", "3000003")]));
+    wire.send(&xs(3_000_000));
+    eventually(|| !staged(&room.data_dir()).is_empty(), || "it never began".to_owned());
+    for (method, target) in [("PUT", package.file("a")), ("PUT", package.file("a?replace=true"))] {
         let answer = package.client.send(method, &target, &[], b"");
-        assert_eq!(answer.status, 409, "{method}: {}", answer.text());
+        assert_eq!(answer.status, 409, "{method} {target}: {}", answer.text());
+        let problem = assert_problem(&answer, 409, "upload-in-progress");
+        assert_eq!((&problem["path"], &problem["package_id"]), (&json!("a"), &json!(package.id)));
     }
-    wire.send(b"c");
+    package.upload("b", b"b");
+    assert_eq!(package.finalize().status, 409);
+    wire.send(b"end");
     assert_eq!(wire.answer().status, 201);
-    assert_eq!(package.read("a").body, b"abc");
+    assert!(package.read("a").body.ends_with(b"xend"));
+    assert_eq!(package.finalize().status, 200);
 }
 
 #[test]
@@ -459,7 +443,7 @@ fn internal_tells_nothing_but_the_request_id() {
 fn a_file_that_ends_while_it_is_sent_cuts_the_connection() {
     let room = Room::new();
     let package = room.package();
-    package.upload("a", &vec![b'x'; 64 << 20]);
+    package.upload("a", &xs(64 << 20));
     let mut wire = package.client.connect();
     wire.send(&head("GET", &package.file("a"), &[]));
     // The answer has begun and waits for its reader.

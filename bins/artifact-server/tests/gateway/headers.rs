@@ -1,6 +1,6 @@
 //! Headers that lie, that contradict each other, and that ask for a part or a version.
 
-use crate::room::{Client, Package, Room, assert_problem};
+use crate::room::{Client, Package, Room, assert_problem, xs};
 use crate::wire::{self, Wire, chunk, head, request};
 
 use artifact_domain::Sha256Digest;
@@ -391,7 +391,7 @@ fn a_not_modified_file_says_what_a_cache_needs() {
 fn head_answers_what_get_answers_without_a_body() {
     let room = Room::new();
     let package = room.package();
-    package.upload("a.txt", &[b'x'; 300_000]);
+    package.upload("a.txt", &xs(300_000));
     package.upload("empty", b"");
     assert_eq!(package.finalize().status, 200);
     for target in [
@@ -479,7 +479,7 @@ fn an_upload_in_chunks_is_the_bytes_of_its_chunks() {
     let room = Room::new();
     let package = room.package();
     let mut request = head("PUT", &package.file("a"), &[("transfer-encoding", "chunked")]);
-    for piece in [&b"one "[..], b"two ", &[b'x'; 70_000]] {
+    for piece in [&b"one "[..], b"two ", &xs(70_000)] {
         request.extend(chunk(piece));
     }
     request.extend_from_slice(b"5;name=\"value\"\r\n last\r\n0\r\n\r\n");

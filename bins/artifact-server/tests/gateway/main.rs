@@ -1,6 +1,6 @@
 //! The gateway as its clients meet it: bytes on a socket.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bodies;
 mod codes;

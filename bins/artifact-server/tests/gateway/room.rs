@@ -54,7 +54,7 @@ impl Room {
     #[track_caller]
     pub(crate) fn assert_nothing_stored(&self, package: &Package) {
         assert_eq!(package.paths(), [""; 0]);
-        assert_eq!(self.stored(package), [PathBuf::new(); 0]);
+        assert!(self.stored(package).is_empty(), "{:?}", self.stored(package));
         self.assert_nothing_staged();
         let data = self.data_dir();
         let beside = std::fs::read_dir(data.parent().unwrap()).unwrap();
@@ -65,14 +65,14 @@ impl Room {
     /// its answer.
     #[track_caller]
     pub(crate) fn assert_nothing_staged(&self) {
-        let staging = self.data_dir().join("staging");
-        let staged = || {
-            let mut files = files_below(&staging);
-            files.retain(|file| file.extension().is_none_or(|end| end != "lock"));
-            files
-        };
+        let staged = || staged(&self.data_dir());
         eventually(|| staged().is_empty(), || format!("left in staging: {:?}", staged()));
     }
+}
+
+/// Bytes that only their number matters of.
+pub(crate) fn xs(count: usize) -> Vec<u8> {
+    vec![b'x'; count]
 }
 
 /// Every file below a folder, in order; none if there is no folder.
@@ -88,6 +88,14 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files.sort();
+    files
+}
+
+/// The bytes in a data folder that wait to be published: those of uploads of which more
+/// than a mebibyte has come.
+pub(crate) fn staged(data: &Path) -> Vec<PathBuf> {
+    let mut files = files_below(&data.join("staging"));
+    files.retain(|file| file.extension().is_none_or(|end| end != "lock"));
     files
 }
 

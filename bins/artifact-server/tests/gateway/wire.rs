@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One connection.
 pub(crate) struct Wire {
@@ -220,7 +220,7 @@ impl Wire {
 
     /// Reads what there is; 0 at the end of the connection, however it ended.
     fn read(&mut self) -> usize {
-        let mut piece = [0; 64 * 1024];
+        let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece) {
             Ok(count) => {
                 self.received.extend_from_slice(&piece[..count]);

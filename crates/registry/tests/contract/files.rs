@@ -78,6 +78,10 @@ pub(crate) fn a_file_is_present_until_its_package_is_deleted(registry: &Registry
     let present = |package, name| {
         read(registry, |reader| {
             let present = reader.present_file(package, &path(name))?;
+            let present = present.map(|(file, sealed)| {
+                assert!(!sealed);
+                file
+            });
             Ok((present.is_some(), reader.file(package, &path(name))? == present))
         })
     };

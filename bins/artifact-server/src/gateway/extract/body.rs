@@ -3,7 +3,8 @@
 use std::future::{Future as _, Ready, ready};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -17,19 +18,29 @@ use tokio::time::{Instant, Sleep};
 use crate::gateway::Settings;
 use crate::gateway::problem::ApiError;
 
-/// Bytes are passed on in pieces of this size: the socket gives a few KiB at a time, and each
-/// piece costs two hand-overs to the threads that hash.
+/// Bytes are passed on in pieces of at most this size: the socket gives a few KiB at a time, and
+/// each piece costs two hand-overs to the threads that hash.
 const PIECE: usize = 256 * 1024;
+
+/// In a crowd of bodies the pieces are smaller, down to this, so that together they stay below
+/// [`COLLECTED`] bytes.
+const LEAST_PIECE: usize = 32 * 1024;
+const COLLECTED: usize = 4 << 20;
+
+/// How many bodies are being received.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd(AtomicUsize);
 
 /// What arrived is passed on after this time even if it is less, so that a slow sender is seen to
 /// be alive: a quarter of the time that an upload may be silent, at most this.
 const PATIENCE: Duration = Duration::from_secs(1);
 const LOOKS_PER_IDLE_TIME: u32 = 4;
 
-/// The body of a request, in pieces of up to [`PIECE`] bytes and a little more. An error item says
+/// The body of a request, in pieces of up to [`PIECE`] bytes. An error item says
 /// that it was cut off or fell silent.
 pub(crate) struct Body {
     payload: Payload,
+    crowd: Option<web::Data<Crowd>>,
     collected: BytesMut,
     /// When the first of the collected bytes came.
     since: Instant,
@@ -47,8 +58,13 @@ impl Body {
     /// A body whose reader watches over the sender's silence.
     pub(crate) fn of(request: &HttpRequest, payload: &mut Payload) -> Self {
         let idle = upload_idle(request).unwrap_or(Duration::MAX);
+        let crowd = request.app_data::<web::Data<Crowd>>().cloned();
+        if let Some(crowd) = &crowd {
+            crowd.0.fetch_add(1, Ordering::Relaxed);
+        }
         Self {
             payload: payload.take(),
+            crowd,
             collected: BytesMut::new(),
             since: Instant::now(),
             patience: PATIENCE.min(idle / LOOKS_PER_IDLE_TIME),
@@ -61,7 +77,15 @@ impl Body {
 
     /// A body that ends in an error when its sender is silent for longer than an upload may be.
     pub(crate) fn bounded(request: &HttpRequest, payload: &mut Payload) -> Self {
-        Self { idle: upload_idle(request), ..Self::of(request, payload) }
+        let mut body = Self::of(request, payload);
+        body.idle = upload_idle(request);
+        body
+    }
+
+    /// How much is collected before it is passed on.
+    fn piece(&self) -> usize {
+        let bodies = self.crowd.as_ref().map_or(1, |crowd| crowd.0.load(Ordering::Relaxed).max(1));
+        (COLLECTED / bodies).clamp(LEAST_PIECE, PIECE)
     }
 
     fn take(&mut self) -> Bytes {
@@ -72,6 +96,20 @@ impl Body {
     fn wait(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
         self.alarm.as_mut().reset(until);
         self.alarm.as_mut().poll(context)
+    }
+}
+
+impl Drop for Body {
+    /// The connection may be waiting for somebody to take bytes before it reads on. It is told
+    /// that nobody will by one last look: without it, a client that sends all of a refused body
+    /// before it reads the answer would wait with it.
+    fn drop(&mut self) {
+        if let Some(crowd) = &self.crowd {
+            crowd.0.fetch_sub(1, Ordering::Relaxed);
+        }
+        if !self.ended {
+            let _ = Pin::new(&mut self.payload).poll_next(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 
@@ -92,17 +130,17 @@ impl Stream for Body {
             match Pin::new(&mut this.payload).poll_next(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     this.heard = Instant::now();
+                    let piece = this.piece();
                     if this.collected.is_empty() {
-                        if chunk.len() >= PIECE {
+                        if chunk.len() >= piece {
                             return Poll::Ready(Some(Ok(chunk)));
                         }
                         this.since = this.heard;
-                    }
-                    if this.collected.capacity() < this.collected.len() + chunk.len() {
-                        this.collected.reserve(PIECE);
+                        // As much as a whole piece and the chunk that makes it whole.
+                        this.collected.reserve(piece + chunk.len());
                     }
                     this.collected.extend_from_slice(&chunk);
-                    if this.collected.len() >= PIECE {
+                    if this.collected.len() >= piece {
                         return Poll::Ready(Some(Ok(this.take())));
                     }
                 }

@@ -7,7 +7,7 @@ mod json;
 mod path;
 mod query;
 
-pub(crate) use body::{Body, content_length, identity_coding};
+pub(crate) use body::{Body, Crowd, content_length, identity_coding};
 pub(crate) use digest::announced_sha256;
 pub(crate) use json::{Json, OptionalJson};
 pub(crate) use path::{FilePath, PackagePath};

@@ -9,7 +9,7 @@ use artifact_domain::wire::{
     BatchAnswer, CheckFilesRequest, CheckFilesResponse, EntryError, ErrorCode, FileView, Page,
 };
 use artifact_domain::{FileRecord, LogicalPath, PackageId};
-use artifact_store::{ByteStream, NewUpload, StoreError};
+use artifact_store::{NewUpload, OpenFile, StoreError};
 use data_encoding::BASE64;
 
 use super::packages::page;
@@ -28,15 +28,15 @@ use crate::gateway::problem::ApiError;
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
-    app.service(resource("/packages/{package}/files", "GET, HEAD").route(get().to(list)))
-        .service(resource("/packages/{package}/files:batch", "POST").route(web::post().to(batch)))
-        .service(resource("/packages/{package}/files:check", "POST").route(web::post().to(check)))
-        .service(
-            resource("/packages/{package}/files/{path:.*}", "GET, HEAD, PUT, DELETE")
-                .route(get().to(read))
-                .route(web::put().to(upload))
-                .route(web::delete().to(remove)),
-        );
+    app.service(
+        resource("/packages/{package}/files/{path:.*}", "GET, HEAD, PUT, DELETE")
+            .route(get().to(read))
+            .route(web::put().to(upload))
+            .route(web::delete().to(remove)),
+    )
+    .service(resource("/packages/{package}/files", "GET, HEAD").route(get().to(list)))
+    .service(resource("/packages/{package}/files:batch", "POST").route(web::post().to(batch)))
+    .service(resource("/packages/{package}/files:check", "POST").route(web::post().to(check)));
 }
 
 /// The media type that the request claims for its body.
@@ -331,14 +331,13 @@ pub(crate) async fn read(
                 },
             )?;
         }
-        let opened = caller.read_file(package, &path, range.clone()).await?;
-        let record = &opened.0;
+        let opened = caller.open_file(package, &path, range.clone()).await?;
+        let record = &opened.record;
         let now = version(record);
         let outcome = conditions::evaluate(&request, &now)?;
-        let sealed = caller.package(package).await?.finalized_at.is_some();
         if outcome == Outcome::NotModified {
             let mut response = HttpResponse::NotModified();
-            describe(&mut response, record, now, sealed);
+            describe(&mut response, record, now, opened.sealed);
             return Ok(response.finish());
         }
         if range.is_some() {
@@ -347,18 +346,18 @@ pub(crate) async fn read(
                 continue;
             }
         }
-        return Ok(send(&request, opened, range, now, sealed, &metrics).await?);
+        return Ok(send(&request, opened, range, now, &metrics).await?);
     }
 }
 
 async fn send(
     request: &HttpRequest,
-    (record, stream): (FileRecord, ByteStream),
+    file: OpenFile,
     range: Option<std::ops::Range<u64>>,
     now: Version,
-    sealed: bool,
     metrics: &web::Data<Metrics>,
 ) -> Result<HttpResponse, StoreError> {
+    let OpenFile { record, sealed, bytes: stream } = file;
     let mut response = HttpResponse::Ok();
     let length = match &range {
         None => record.size,

@@ -19,12 +19,13 @@ pub(crate) const BASE: &str = "/api/v1";
 
 /// Every resource of the gateway.
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
-    app.configure(operations::routes)
-        .configure(docs::routes)
+    // Resources are tried in this order: files are asked for most.
+    app.configure(files::routes)
         .configure(packages::routes)
         .configure(seal::routes)
-        .configure(files::routes)
         .configure(audit::routes)
+        .configure(operations::routes)
+        .configure(docs::routes)
         .default_service(web::to(nothing_here));
 }
 
