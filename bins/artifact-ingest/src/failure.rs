@@ -66,7 +66,8 @@ const fn exit_of(code: ErrorCode) -> u8 {
         | ErrorCode::PayloadTooLarge => exit::CONFLICT,
         ErrorCode::IncompletePackage | ErrorCode::DigestMismatch => exit::INTEGRITY,
         ErrorCode::EmptyPackage => exit::NOTHING,
-        ErrorCode::TooManyRequests
+        ErrorCode::RequestTimeout
+        | ErrorCode::TooManyRequests
         | ErrorCode::StorageUnavailable
         | ErrorCode::RegistryUnavailable => exit::UNAVAILABLE,
         ErrorCode::MethodNotAllowed | ErrorCode::Internal => exit::UNEXPECTED,

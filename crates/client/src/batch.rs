@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 
 use artifact_domain::wire::{BatchAnswer, ErrorCode, FileView};
-use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
+use artifact_domain::{LogicalPath, PackageId};
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -121,8 +121,7 @@ impl Client {
         let mut answers = Vec::with_capacity(files.len());
         for file in files {
             let what = format!("upload {} to package {package}", file.path);
-            let sent =
-                Sent { size: file.bytes.len() as u64, sha256: Sha256Digest::of(&file.bytes) };
+            let sent = Sent::of(&file.bytes);
             if let Some(view) = stored.remove(&file.path) {
                 answers.push(if sent.matches(&view) {
                     Ok(view)

@@ -113,8 +113,8 @@ impl Client {
             Err(_) => "the server stored other bytes than were sent: remove the file",
         };
         if stored.size == sent.size {
-            let (expected, actual) = (sent.sha256.to_string(), stored.sha256.to_string());
-            ClientError::Mismatch { what, digest: "SHA-256", expected, actual, kept }
+            let (expected, actual) = (sent.blake3.to_string(), stored.blake3.to_string());
+            ClientError::Mismatch { what, digest: "BLAKE3", expected, actual, kept }
         } else {
             let (expected, actual) = (sent.size.to_string(), stored.size.to_string());
             ClientError::Mismatch { what, digest: "size", expected, actual, kept }
@@ -140,7 +140,7 @@ struct Upload<'a> {
     url: String,
     /// Whether an attempt may have stored the file without our hearing of it.
     may_be_done: bool,
-    /// What the file must be, as soon as that is known.
+    /// What the file is, as soon as an attempt has sent all of it.
     known: Option<Sent>,
 }
 
@@ -151,8 +151,7 @@ impl<'a> Upload<'a> {
         if file.replace {
             url = with_query(&url, [("replace", "true".to_owned())]);
         }
-        let known = file.size.zip(file.sha256).map(|(size, sha256)| Sent { size, sha256 });
-        Self { client, package, file, what, url, may_be_done: false, known }
+        Self { client, package, file, what, url, may_be_done: false, known: None }
     }
 
     async fn attempt(
@@ -223,19 +222,29 @@ impl<'a> Upload<'a> {
         watch: &Watch,
     ) -> Result<Option<FileView>, ClientError> {
         self.known = self.known.or_else(|| watch.all_that_was_sent());
-        if let (true, ErrorCode::DuplicatePath, Some(known)) =
-            (self.may_be_done && !self.file.replace, setback.error.code(), self.known)
+        let is_known = self.known.is_some() || self.file.sha256.is_some();
+        if self.may_be_done
+            && is_known
+            && !self.file.replace
+            && setback.error.code() == ErrorCode::DuplicatePath
         {
             let stored = self.client.file(self.package, &self.file.path).await?;
-            return Ok(stored.filter(|stored| known.matches(stored)));
+            return Ok(stored.filter(|stored| self.is_the_file(stored)));
         }
         self.may_be_done |= setback.reached == Reached::Unknown;
         Ok(None)
+    }
+
+    /// Whether what is stored is the file, by all that is known of it.
+    fn is_the_file(&self, stored: &FileView) -> bool {
+        self.known.is_none_or(|known| known.matches(stored))
+            && self.file.sha256.is_none_or(|sha256| sha256 == stored.sha256)
+            && self.file.size.is_none_or(|size| size == stored.size)
     }
 }
 
 impl Sent {
     pub(crate) fn matches(&self, stored: &FileView) -> bool {
-        (self.size, self.sha256) == (stored.size, stored.sha256)
+        (self.size, self.blake3) == (stored.size, stored.blake3)
     }
 }

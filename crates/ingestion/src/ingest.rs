@@ -334,7 +334,8 @@ async fn hold<D: Destination>(
     )
 }
 
-/// The SHA-256 of each file of the directory whose bytes were read here, by path.
+/// The SHA-256 of each file of the directory by path: computed here, or answered for bytes that were
+/// sent and found to be the same.
 type Digests = BTreeMap<LogicalPath, Sha256Digest>;
 
 /// What the package must have to be this directory.

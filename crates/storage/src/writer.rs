@@ -23,10 +23,10 @@ pub(crate) struct Crowd {
 }
 
 /// The parts that all writers of a storage have on their way at most.
-const PARTS_OF_ALL: usize = 8;
+const PARTS_OF_ALL: usize = 4;
 
 /// The bytes that the parts of all writers may have together while they are collected.
-const COLLECTED_BYTES: usize = 4 << 20;
+const COLLECTED_BYTES: usize = 1 << 20;
 
 /// The smallest part, in bytes. Parts are whole multiples of it.
 const LEAST_PART: usize = 64 * 1024;
@@ -69,7 +69,7 @@ const SHORT_PIECE: usize = 16 * 1024;
 ///
 /// An object that fits into one part (1 MiB on a local folder, less in a crowd of writers) is
 /// collected and put at once; a longer one goes out in parts while it comes in, at most four of
-/// them on their way and eight of all writers, so the memory of a writer and of a crowd is bounded. Dropping it gives it up, as
+/// them on their way, also of all writers together, so the memory of a writer and of a crowd is bounded. Dropping it gives it up, as
 /// [`ObjectWriter::abort`] does, but without waiting.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,

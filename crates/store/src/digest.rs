@@ -15,7 +15,11 @@ const INLINE_BYTES: usize = 128 * 1024;
 
 /// Streams that are hashed by two threads of their own at a time. Those threads are taken for as
 /// long as the stream lasts; without a bound, a crowd of slow uploads would take all that there are.
-static PARALLEL: Semaphore = Semaphore::const_new(8);
+static PARALLEL: Semaphore = Semaphore::const_new(4);
+
+/// Chunks of other streams that are hashed at a time: each takes a thread, and more threads than
+/// cores hash no faster.
+static STEPWISE: Semaphore = Semaphore::const_new(4);
 
 /// Chunks that wait for each hash; with chunks of at most 1 MiB this bounds the memory.
 const WAITING_CHUNKS: usize = 2;
@@ -143,7 +147,10 @@ impl Digester {
                     other.update(&chunk);
                     Ok::<_, StoreError>((one, other))
                 };
+                // The semaphore is never closed, so there is always a turn.
+                let turn = STEPWISE.acquire().await;
                 (*sha256, *blake3) = blocking(hash).await?;
+                drop(turn);
                 Ok(())
             }
         }

@@ -332,11 +332,10 @@ impl StoreError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NoPackage(_) | Self::NoFile { .. } => ErrorCode::NotFound,
-            Self::NoClass { .. }
-            | Self::Cursor(_)
-            | Self::Body { .. }
-            | Self::Stalled { .. }
-            | Self::NotATar { .. } => ErrorCode::InvalidRequest,
+            Self::NoClass { .. } | Self::Cursor(_) | Self::Body { .. } | Self::NotATar { .. } => {
+                ErrorCode::InvalidRequest
+            }
+            Self::Stalled { .. } => ErrorCode::RequestTimeout,
             Self::PackageExists { .. } => ErrorCode::PackageExists,
             Self::WrongStatus { .. } => ErrorCode::WrongStatus,
             Self::Deleted { .. } => ErrorCode::PackageDeleted,

@@ -2,17 +2,17 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`routes`] | the resources; a handler extracts, calls one use case and answers |
-//! | [`caller`] | who asks and what they may do; the only way to the store |
-//! | [`extract`] | paths, parameters, bodies and digests of requests, strictly |
-//! | [`conditions`] | ETags, preconditions and ranges |
-//! | [`bytes`] | bodies of answers |
-//! | [`problem`] | errors as problem documents |
-//! | [`early`] | refusals before the body is sent |
-//! | [`listen`] | the server itself |
-//! | [`observe`], [`metrics`] | request ids, the log, the numbers |
-//! | [`readiness`] | whether the parts work |
-//! | [`openapi`] | the description of all this |
+//! | `routes` | the resources; a handler extracts, calls one use case and answers |
+//! | `caller` | who asks and what they may do; the only way to the store |
+//! | `extract` | paths, parameters, bodies and digests of requests, strictly |
+//! | `conditions` | ETags, preconditions and ranges |
+//! | `bytes` | bodies of answers |
+//! | `problem` | errors as problem documents |
+//! | `early` | refusals before the body is sent |
+//! | `listen` | the server itself |
+//! | `observe`, `metrics` | request ids, the log, the numbers |
+//! | `readiness` | whether the parts work |
+//! | `openapi` | the description of all this |
 
 mod bytes;
 mod caller;

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, web};
 use artifact_domain::name::RequestId;
@@ -54,7 +55,12 @@ pub(crate) async fn observe(
             let cause = explained(error);
             tracing::error!(request_id = %id, code = %error.code(), "request {id} failed: {cause}");
         }
-        let problem = error.answer(id.clone());
+        let mut problem = error.answer(id.clone());
+        if answer.request().headers().contains_key(TRANSFER_ENCODING) {
+            // Where the rest of a refused body ends is not known before it has come. It must not
+            // stand in the way of the next request.
+            problem.head_mut().set_connection_type(ConnectionType::Close);
+        }
         answer = answer.into_response(problem);
     }
     name_answer(answer.headers_mut(), &id);

@@ -39,7 +39,7 @@ fn an_upload_that_falls_silent_frees_its_path_and_says_so() {
     let mut wire = package.client.connect();
     wire.send(&head("PUT", &package.file("a"), &[("content-length", "10")]));
     wire.send(b"abc");
-    let problem = assert_problem(&wire.answer(), 400, "invalid-request");
+    let problem = assert_problem(&wire.answer(), 408, "request-timeout");
     assert_eq!(problem["path"], "a");
     package.assert_free("a");
     room.assert_nothing_stored(&package);
@@ -57,7 +57,7 @@ fn an_upload_whose_first_byte_never_comes_frees_its_path() {
     for headers in [("content-length", "10"), ("transfer-encoding", "chunked")] {
         let mut wire = package.client.connect();
         wire.send(&head("PUT", &package.file("a"), &[headers]));
-        assert_problem(&wire.answer(), 400, "invalid-request");
+        assert_problem(&wire.answer(), 408, "request-timeout");
         package.assert_free("a");
     }
     room.assert_nothing_stored(&package);
@@ -108,10 +108,12 @@ fn a_json_body_that_stops_or_falls_silent_makes_no_package() {
         let mut wire = client.connect();
         wire.send(&head("POST", PACKAGES, &headers));
         wire.send(br#"{"producer":"ci""#);
+        let mut expected = (408, "request-timeout");
         if half_close {
             wire.half_close();
+            expected = (400, "invalid-request");
         }
-        assert_problem(&wire.answer(), 400, "invalid-request");
+        assert_problem(&wire.answer(), expected.0, expected.1);
     }
     assert_no_package(client);
 }

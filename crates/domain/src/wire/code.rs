@@ -21,6 +21,8 @@ pub enum ErrorCode {
     NotFound,
     /// The resource has no such method.
     MethodNotAllowed,
+    /// The body of the request stopped coming.
+    RequestTimeout,
     /// The package has a file of this path.
     DuplicatePath,
     /// The path is a folder of another file, or the other way round.
@@ -70,6 +72,7 @@ impl ErrorCode {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::DuplicatePath
             | Self::PathConflict
             | Self::UploadInProgress
@@ -99,6 +102,7 @@ impl ErrorCode {
             Self::Forbidden => "The token does not allow this",
             Self::NotFound => "There is no such thing",
             Self::MethodNotAllowed => "The resource has no such method",
+            Self::RequestTimeout => "The body stopped coming",
             Self::DuplicatePath => "The package has a file of this path",
             Self::PathConflict => "A file would be a folder of another",
             Self::UploadInProgress => "Somebody is uploading this now",
@@ -130,6 +134,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
+            Self::RequestTimeout => "request-timeout",
             Self::DuplicatePath => "duplicate-path",
             Self::PathConflict => "path-conflict",
             Self::UploadInProgress => "upload-in-progress",

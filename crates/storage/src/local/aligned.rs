@@ -2,13 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::multipart::PART_BYTES;
-
 /// The block that `O_DIRECT` is aligned to. No common device has larger ones.
 pub(super) const BLOCK: usize = 4096;
 
-/// Buffers that are kept for reuse; more are freed. Two writers at full speed use eight.
-const KEPT: usize = 8;
+/// Buffers that are kept for reuse; more are freed. All writers together use four at a time.
+const KEPT: usize = 4;
 
 /// Buffers that were used and will be again: a page fault for each new page costs more than
 /// writing it does.
@@ -23,10 +21,9 @@ pub(super) struct Buffer {
 }
 
 impl Pool {
-    /// A buffer for `len` bytes, filled up to whole blocks. Also the last part of an object gets
-    /// one that the next can use.
+    /// A buffer for `len` bytes, filled up to whole blocks.
     pub(super) fn take(&self, len: usize) -> Buffer {
-        let len = len.max(PART_BYTES).next_multiple_of(BLOCK);
+        let len = len.next_multiple_of(BLOCK);
         let kept = self.lock().pop().filter(|buffer| buffer.len() >= len);
         kept.unwrap_or_else(|| Buffer::new(len))
     }

@@ -24,8 +24,8 @@ const PIECE: usize = 256 * 1024;
 
 /// In a crowd of bodies the pieces are smaller, down to this, so that together they stay below
 /// [`COLLECTED`] bytes.
-const LEAST_PIECE: usize = 32 * 1024;
-const COLLECTED: usize = 4 << 20;
+const LEAST_PIECE: usize = 16 * 1024;
+const COLLECTED: usize = 1 << 20;
 
 /// How many bodies are being received.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! JSON bodies.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
@@ -101,6 +102,15 @@ fn behind_text(json: &[u8]) -> &[u8] {
     &[]
 }
 
+/// What it means that the body did not come to its end.
+fn cut_off(error: &io::Error) -> ApiError {
+    let code = match error.kind() {
+        io::ErrorKind::TimedOut => ErrorCode::RequestTimeout,
+        _ => ErrorCode::InvalidRequest,
+    };
+    ApiError::refuse(code, format!("the body was cut off: {error}"))
+}
+
 /// The bytes of the body; `None` if there are none.
 async fn bytes(request: HttpRequest, mut body: Body) -> Result<Option<Vec<u8>>, ApiError> {
     let too_large = || {
@@ -114,8 +124,7 @@ async fn bytes(request: HttpRequest, mut body: Body) -> Result<Option<Vec<u8>>, 
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
-        let chunk =
-            chunk.map_err(|error| ApiError::invalid(format!("the body was cut off: {error}")))?;
+        let chunk = chunk.map_err(|error| cut_off(&error))?;
         if bytes.len() + chunk.len() > MAX_JSON_BYTES {
             return Err(too_large());
         }

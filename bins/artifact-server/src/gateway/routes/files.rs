@@ -82,6 +82,7 @@ pub(crate) fn announced(headers: &HeaderMap, path: LogicalPath) -> Result<NewUpl
         (status = 404, description = "not-found"),
         (status = 409, description = "duplicate-path, path-conflict, upload-in-progress or wrong-status"),
         (status = 410, description = "package-deleted"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
         (status = 422, description = "digest-mismatch"),
@@ -123,6 +124,7 @@ pub(crate) async fn upload(
         (status = 404, description = "not-found"),
         (status = 409, description = "wrong-status"),
         (status = 410, description = "package-deleted"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
     )
@@ -204,6 +206,7 @@ pub(crate) async fn list(
         (status = 200, description = "Every path in one of three lists", body = CheckFilesResponse),
         (status = 404, description = "not-found"),
         (status = 410, description = "package-deleted"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
     )

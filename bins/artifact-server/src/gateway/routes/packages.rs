@@ -60,6 +60,7 @@ pub(crate) fn answer(
             headers(("Location" = String, description = "The package's path"),
                     ("ETag" = String, description = "The package's revision"))),
         (status = 409, description = "package-exists"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
     )
@@ -199,6 +200,7 @@ pub(crate) async fn list(
         (status = 409, description = "wrong-status"),
         (status = 410, description = "package-deleted"),
         (status = 412, description = "precondition-failed"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
     )
@@ -236,6 +238,7 @@ pub(crate) async fn update(
         (status = 404, description = "not-found"),
         (status = 409, description = "wrong-status"),
         (status = 410, description = "package-deleted"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
     )

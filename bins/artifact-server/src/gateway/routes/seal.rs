@@ -39,6 +39,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
         (status = 404, description = "not-found"),
         (status = 409, description = "incomplete-package, upload-in-progress or wrong-status"),
         (status = 410, description = "package-deleted"),
+        (status = 408, description = "request-timeout"),
         (status = 413, description = "payload-too-large"),
         (status = 415, description = "unsupported-media-type"),
         (status = 422, description = "digest-mismatch or empty-package"),
