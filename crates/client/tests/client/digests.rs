@@ -11,9 +11,9 @@ use crate::scripted::{Scripted, answer};
 use crate::support::{body, client, new_file, open_package, path, some_id};
 
 fn stored(path: &str, text: &[u8]) -> String {
-    let (size, sha256) = (text.len(), Sha256Digest::of(text));
+    let (size, sha256, blake3) = (text.len(), Sha256Digest::of(text), blake3::hash(text));
     format!(
-        r#"{{"path":"{path}","size":{size},"sha256":"{sha256}","blake3":"{sha256}","media_type":"text/plain","uploaded_at":"2026-01-01T00:00:00.000000Z","links":{{"content":"/x"}}}}"#
+        r#"{{"path":"{path}","size":{size},"sha256":"{sha256}","blake3":"{blake3}","media_type":"text/plain","uploaded_at":"2026-01-01T00:00:00.000000Z","links":{{"content":"/x"}}}}"#
     )
 }
 
