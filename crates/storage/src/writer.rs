@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::{ObjectFacts, ObjectKey, StorageError};
 
-/// The parts that one writer has on their way at most.
+/// The parts that all writers of a storage have on their way at most, and so any one of them.
 const PARTS_IN_FLIGHT: usize = 4;
 
 /// What all writers of a storage share: how many there are, and the parts on their way.
@@ -22,9 +22,6 @@ pub(crate) struct Crowd {
     parts: Arc<Semaphore>,
 }
 
-/// The parts that all writers of a storage have on their way at most.
-const PARTS_OF_ALL: usize = 4;
-
 /// The bytes that the parts of all writers may have together while they are collected.
 const COLLECTED_BYTES: usize = 1 << 20;
 
@@ -33,7 +30,7 @@ const LEAST_PART: usize = 64 * 1024;
 
 impl Default for Crowd {
     fn default() -> Self {
-        Self { writers: AtomicUsize::new(0), parts: Arc::new(Semaphore::new(PARTS_OF_ALL)) }
+        Self { writers: AtomicUsize::new(0), parts: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)) }
     }
 }
 
@@ -68,9 +65,9 @@ const SHORT_PIECE: usize = 16 * 1024;
 /// Writes one new object. Nothing is visible under its key before [`ObjectWriter::publish`].
 ///
 /// An object that fits into one part (1 MiB on a local folder, less in a crowd of writers) is
-/// collected and put at once; a longer one goes out in parts while it comes in, at most four of
-/// them on their way, also of all writers together, so the memory of a writer and of a crowd is bounded. Dropping it gives it up, as
-/// [`ObjectWriter::abort`] does, but without waiting.
+/// collected and put at once; a longer one goes out in parts while it comes in, of all writers at
+/// most four on their way. So the memory of a writer is bounded, and that of a crowd. Dropping it
+/// gives it up, as [`ObjectWriter::abort`] does, but without waiting.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     key: ObjectKey,

@@ -2,7 +2,7 @@
 //!
 //! Reading a small file takes some ten microseconds, and waking a thread for it as many again. The
 //! pool of the runtime wakes a thread for each task; here few threads take one task after the
-//! other, and none is woken while those that are awake keep up.
+//! other, and when all of them are at work none has to be woken.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
