@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use artifact_client::Token;
 use artifact_domain::PackageId;
@@ -54,6 +55,15 @@ pub(crate) struct Common {
         value_parser = token
     )]
     pub(crate) token: Option<Token>,
+
+    /// How far the clock may stand before the latest time that the embedded store has seen; farther,
+    /// and nothing is deleted from it until that is acknowledged
+    #[arg(long, global = true, env = "ARTIFACT_STORE_CLOCK_BEHIND", default_value = "5m", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) clock_behind: Duration,
+
+    /// How far the clock may stand beyond that time, such as after a long rest
+    #[arg(long, global = true, env = "ARTIFACT_STORE_CLOCK_AHEAD", default_value = "30d", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) clock_ahead: Duration,
 
     /// Print one JSON object on stdout
     #[arg(long, global = true, conflicts_with = "quiet")]

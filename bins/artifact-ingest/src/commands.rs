@@ -12,10 +12,12 @@ use artifact_domain::name::{
     ExternalId, Kind, LabelKey, LabelValue, Producer, RetentionClassName, Title,
 };
 use artifact_domain::wire::CreatePackage;
-use artifact_domain::{LogicalPath, PackageId, Sha256Digest};
+use artifact_domain::{LogicalPath, PackageId, PackageStatus, Sha256Digest};
 use artifact_ingestion::download::download;
 use artifact_ingestion::guide_board::{ReadOptions, RunReading, read_run};
-use artifact_ingestion::{IngestError, IngestOptions, Progress, Selection, Walk, ingest, walk};
+use artifact_ingestion::{
+    Destination, IngestError, IngestOptions, Progress, Selection, Walk, ingest, walk,
+};
 use artifact_store::Access;
 use serde_json::json;
 
@@ -25,6 +27,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::output::{self, Format, say};
 use crate::place::Place;
+use crate::shown::Shown;
 
 /// How long an interrupted command may go on to give its uploads up.
 const LAST_WORK: Duration = Duration::from_secs(2);
@@ -76,8 +79,10 @@ async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Resul
 }
 
 /// The variables that some program of this project reads. A misspelt one must not pass unnoticed.
-const VARIABLES: [&str; 19] = [
+const VARIABLES: [&str; 21] = [
     "BIND",
+    "CLOCK_AHEAD",
+    "CLOCK_BEHIND",
     "DATABASE_URL",
     "DATA_DIR",
     "LOG",
@@ -115,13 +120,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::GuideBoard(command) => guide_board(command, &common).await,
         Command::Directory(command) => directory(command, &common).await,
-        Command::Show { package_id } => {
-            let summary = match Place::open(&common, Access::Read).await? {
-                Place::Embedded(store) => store.summary(package_id).await?,
-                Place::Server(client) => client.summary(package_id).await?,
-            };
-            output::package(&summary, format(&common))
-        }
+        Command::Show { package_id } => show(package_id, &common).await,
         Command::Download { package_id, folder } => {
             fetch(package_id, folder.as_deref(), &common).await
         }
@@ -321,6 +320,30 @@ async fn fetch(id: PackageId, folder: Option<&Path>, common: &Common) -> Result<
             downloaded.bytes,
             folder.display()
         )),
+    }
+}
+
+async fn show(id: PackageId, common: &Common) -> Result<(), Failure> {
+    match Place::open(common, Access::Read).await? {
+        Place::Embedded(store) => show_from(&store, id, format(common)).await,
+        Place::Server(client) => show_from(&client, id, format(common)).await,
+    }
+}
+
+async fn show_from(store: &impl Destination, id: PackageId, format: Format) -> Result<(), Failure> {
+    let summary = store.summary(id).await?;
+    if format == Format::Quiet {
+        return output::print(&format!("{id}\n"));
+    }
+    let retention = store.retention(id).await?;
+    let deletion = match retention.status {
+        PackageStatus::Deleted => Some(store.deletion(id).await?),
+        _ => None,
+    };
+    let shown = Shown { summary, retention, deletion };
+    match format {
+        Format::Json => output::print(&output::json_line(&shown)?),
+        _ => output::print(&shown.table()),
     }
 }
 

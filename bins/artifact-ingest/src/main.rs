@@ -1,7 +1,8 @@
 //! `artifact-ingest`: a producer's directory becomes one finalized package.
 //!
 //! Flags become a plan, the plan runs, the result is printed: [`args`] knows clap, [`commands`]
-//! run, [`place`] is the store that they work on, [`output`] prints, [`failure`] turns errors into exit codes. Nothing is decided here.
+//! run, [`place`] is the store that they work on, [`output`] and [`shown`] print, [`failure`] turns
+//! errors into exit codes. Nothing is decided here.
 
 mod args;
 mod bars;
@@ -10,6 +11,7 @@ mod exit;
 mod failure;
 mod output;
 mod place;
+mod shown;
 
 use std::process::ExitCode;
 

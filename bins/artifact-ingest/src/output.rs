@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
+use artifact_domain::Timestamp;
 use artifact_domain::size::ByteSize;
 use artifact_domain::wire::{CreatePackage, IngestReport, Outcome, Summary};
 use artifact_ingestion::Walk;
@@ -45,12 +46,12 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> Result<String, Failure
         .map_err(|error| Failure::new(exit::UNEXPECTED, format!("failed to write JSON: {error}")))
 }
 
-fn row(text: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(crate) fn row(text: &mut String, name: &str, value: impl std::fmt::Display) {
     let _ = writeln!(text, "{name:<13} {value}");
 }
 
-/// The table of a package.
-fn table(summary: &Summary, outcome: Option<Outcome>) -> String {
+/// What a table of a package begins with.
+pub(crate) fn head(summary: &Summary, outcome: Option<Outcome>) -> String {
     let mut text = String::new();
     row(&mut text, "package", summary.package_id);
     if let Some(outcome) = outcome {
@@ -80,29 +81,37 @@ fn table(summary: &Summary, outcome: Option<Outcome>) -> String {
     if let Some(manifest) = &summary.manifest_sha256 {
         row(&mut text, "manifest", format!("sha256:{manifest}"));
     }
-    row(&mut text, "retention", &summary.retention_class);
-    let expiry = summary.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-    row(&mut text, "expires", expiry);
-    if summary.on_hold {
-        row(&mut text, "hold", "active: the package is not deleted, whatever its expiry");
-    }
-    for (key, value) in summary.labels.iter() {
-        row(&mut text, "label", format!("{key}={value}"));
-    }
     text
 }
 
-pub(crate) fn package(summary: &Summary, format: Format) -> Result<(), Failure> {
-    match format {
-        Format::Text => print(&table(summary, None)),
-        Format::Json => print(&json_line(summary)?),
-        Format::Quiet => print(&format!("{}\n", summary.package_id)),
+/// The row of an expiry.
+pub(crate) fn expires(text: &mut String, at: Option<Timestamp>) {
+    row(text, "expires", at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
+}
+
+/// What a table of a package ends with.
+pub(crate) fn labels(text: &mut String, summary: &Summary) {
+    for (key, value) in summary.labels.iter() {
+        row(text, "label", format!("{key}={value}"));
     }
+}
+
+/// The table of an ingest.
+fn table(report: &IngestReport) -> String {
+    let summary = &report.summary;
+    let mut text = head(summary, Some(report.outcome));
+    row(&mut text, "retention", &summary.retention_class);
+    expires(&mut text, summary.expires_at);
+    if summary.on_hold {
+        row(&mut text, "hold", "active: the package is not deleted, whatever its expiry");
+    }
+    labels(&mut text, summary);
+    text
 }
 
 pub(crate) fn ingested(report: &IngestReport, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => print(&table(&report.summary, Some(report.outcome))),
+        Format::Text => print(&table(report)),
         Format::Json => print(&json_line(report)?),
         Format::Quiet => print(&format!("{}\n", report.summary.package_id)),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use artifact_client::{Client, ClientOptions};
 use artifact_domain::Sha256Digest;
 use artifact_domain::wire::CreatePackage;
-use artifact_store::{Access, ArtifactStore, StoreOptions};
+use artifact_store::{Access, ArtifactStore, ClockTolerance, StoreOptions};
 
 use crate::args::Common;
 use crate::failure::Failure;
@@ -30,7 +30,9 @@ impl Place {
             let options = ClientOptions { token, ..ClientOptions::default() };
             return Ok(Self::Server(Client::new(server, options)?));
         }
-        let options = StoreOptions::embedded(&common.data_dir).with_access(access);
+        let mut options = StoreOptions::embedded(&common.data_dir).with_access(access);
+        options.clock_tolerance =
+            ClockTolerance { behind: common.clock_behind, ahead: common.clock_ahead };
         Ok(Self::Embedded(ArtifactStore::open(&options).await?))
     }
 

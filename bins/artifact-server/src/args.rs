@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use artifact_domain::PackageId;
 use artifact_domain::size::ByteSize;
-use artifact_store::DatabaseUrl;
+use artifact_store::{ClockTolerance, DatabaseUrl};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod retention;
+
+pub(crate) use retention::{ClassesCommand, Retention, RetentionCommand, Sweep, Who};
 
 /// Serve and operate a store of evidence packages.
 #[derive(Debug, Parser)]
@@ -27,7 +31,7 @@ pub(crate) struct Cli {
     pub(crate) log: Log,
 }
 
-/// Where the store is.
+/// Where the store is, and how far its clock is trusted.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// Folder of the embedded store
@@ -53,6 +57,22 @@ pub(crate) struct Place {
     /// Storage: file:///<path> [default: the data folder]
     #[arg(long, global = true, env = "ARTIFACT_STORE_STORAGE_URL", value_name = "URL", value_parser = storage_folder)]
     pub(crate) storage_url: Option<PathBuf>,
+
+    /// How far the clock may stand before the latest time that the registry has seen; farther,
+    /// and nothing is deleted until it is acknowledged
+    #[arg(long, global = true, env = "ARTIFACT_STORE_CLOCK_BEHIND", default_value = "5m", value_name = "TIME", value_parser = duration)]
+    pub(crate) clock_behind: Duration,
+
+    /// How far the clock may stand beyond that time, such as after a long rest
+    #[arg(long, global = true, env = "ARTIFACT_STORE_CLOCK_AHEAD", default_value = "30d", value_name = "TIME", value_parser = duration)]
+    pub(crate) clock_ahead: Duration,
+}
+
+impl Place {
+    /// How far the clock is trusted.
+    pub(crate) const fn clock_tolerance(&self) -> ClockTolerance {
+        ClockTolerance { behind: self.clock_behind, ahead: self.clock_ahead }
+    }
 }
 
 /// What is logged, to stderr.
@@ -100,6 +120,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ID")]
         package: Option<PackageId>,
     },
+    /// Decide how long packages are kept, and delete what nothing protects
+    Retention(Retention),
+    /// Finish what was cut off: bytes of deleted packages, records behind the registry
+    Sweep(Sweep),
 }
 
 /// How packages are served.
@@ -194,6 +218,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_clock_is_trusted_as_far_as_the_store_trusts_it_by_default() {
+        let cli = Cli::try_parse_from(["artifact-server", "migrate"]).unwrap();
+        assert_eq!(cli.place.clock_tolerance(), ClockTolerance::default());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The variables that this program reads.
 
 /// Every variable of artifact-store, also those that other programs of it read.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 21] = [
     "ARTIFACT_STORE_DATA_DIR",
     "ARTIFACT_STORE_BIND",
     "ARTIFACT_STORE_DATABASE_URL",
@@ -17,6 +17,8 @@ const KNOWN: [&str; 19] = [
     "ARTIFACT_STORE_MAX_FILES_PER_PACKAGE",
     "ARTIFACT_STORE_UPLOAD_IDLE_TIMEOUT",
     "ARTIFACT_STORE_PUBLIC_URL",
+    "ARTIFACT_STORE_CLOCK_BEHIND",
+    "ARTIFACT_STORE_CLOCK_AHEAD",
     "ARTIFACT_STORE_LOG",
     "ARTIFACT_STORE_LOG_FORMAT",
     "ARTIFACT_STORE_SERVER",

@@ -76,8 +76,9 @@ fn the_interface_document_shows_every_operation() {
             .replace("/api/v1", "$api")
             .replace("{path}", "");
         let place = if path.starts_with("/api/v1") { place } else { format!("$server{place}") };
-        // Only failing a package needs a package of its own.
-        let place = place.replace("$package/fail", "/fail");
+        let place = place.replace("{hold}", "$hold").replace("{class}", "$class");
+        // Failing and deleting need packages of their own.
+        let place = place.replace("$package/fail", "/fail").replace("$package/delet", "/delet");
         assert!(shown.contains(&place), "docs/api.md shows no request to {path}");
     }
 }

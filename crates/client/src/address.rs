@@ -1,5 +1,6 @@
 //! Where the server is, and where in it things are.
 
+use artifact_domain::filter::PageLimit;
 use artifact_domain::wire::url_path;
 use artifact_domain::{LogicalPath, PackageId};
 use reqwest::Url;
@@ -89,6 +90,13 @@ pub(crate) fn with_query<'a>(
         parsed.query_pairs_mut().append_pair(name, &value);
     }
     parsed.into()
+}
+
+/// The URL of one page of a list.
+pub(crate) fn paged(url: &str, cursor: Option<&str>, limit: PageLimit) -> String {
+    let limit = ("limit", limit.get().to_string());
+    let cursor = cursor.map(|cursor| ("cursor", cursor.to_owned()));
+    with_query(url, [limit].into_iter().chain(cursor))
 }
 
 #[cfg(test)]

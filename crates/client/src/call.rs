@@ -165,7 +165,8 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Answer, Setback> {
+    /// Sends a call once and reads the answer as a whole.
+    pub(crate) async fn exchange(&self, call: &Call) -> Result<Answer, Setback> {
         let response = self.attempt_call(call).await?;
         let headers = response.headers().clone();
         let idle = self.options().idle_timeout;

@@ -25,6 +25,8 @@
 //! | [`packages`], [`finalize`], [`audit`] | requests and answers as JSON |
 //! | [`upload`], [`batch`] | files up: one at a time, or many as one tar stream |
 //! | [`files`], [`download`] | lists of files, and bytes down: whole, a range, an archive |
+//! | [`retention`], [`holds`] | what packages are promised, by which classes, and what holds them |
+//! | [`deletion`], [`clock`] | deleting what nothing protects, and whether the clock allows it |
 //! | [`error`] | what went wrong, said so that something can be done about it |
 //!
 //! # What holds everywhere
@@ -33,9 +35,10 @@
 //!   goes ahead as `Repr-Digest` (RFC 9530). Any other is computed while the bytes are sent and
 //!   held against the answer; a file that was stored with other bytes is removed again. What
 //!   comes down is held against the digest that the server announced.
-//! - **Only what is safe is repeated.** Reading, removing, finalizing, checking, and creating a
-//!   file are the same when they happen twice. Anything else is repeated only when the server
-//!   cannot have seen it. Pauses grow, vary, honour `Retry-After`, and end.
+//! - **Only what is safe is repeated.** Reading, removing, finalizing, checking, creating a file,
+//!   extending to a date and deleting are the same when they happen twice. Anything else is
+//!   repeated only when the server cannot have seen it. Pauses grow, vary, honour `Retry-After`,
+//!   and end.
 //! - **A transfer that stands still is cut**, and counts as a failure like any other. A download
 //!   that breaks goes on where it was, if the file is still the same one.
 //!
@@ -55,12 +58,16 @@ mod tries;
 pub mod audit;
 pub mod batch;
 pub mod client;
+pub mod clock;
+pub mod deletion;
 pub mod download;
 pub mod error;
 pub mod files;
 pub mod finalize;
+pub mod holds;
 pub mod options;
 pub mod packages;
+pub mod retention;
 pub mod upload;
 
 pub use batch::SmallFile;

@@ -42,8 +42,9 @@ pub struct ClientOptions {
     pub idle_timeout: Duration,
     /// How long an answer may take once the request was sent.
     pub answer_timeout: Duration,
-    /// How long finalize may take: the server makes every byte of the package durable, and after
-    /// a reboot it reads them all again.
+    /// How long finalize and delete may take. To finalize, the server makes every byte of the
+    /// package durable, and after a reboot it reads them all again; to delete, it removes file by
+    /// file.
     pub finalize_timeout: Duration,
     /// When and how often a failed request is repeated.
     pub retries: Retries,

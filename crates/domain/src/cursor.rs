@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::filter::{AuditFilter, PackageFilter};
-use crate::id::PackageId;
+use crate::id::{HoldId, PackageId};
 use crate::parsed::quote;
 use crate::path::LogicalPath;
 use crate::time::Timestamp;
@@ -140,6 +140,53 @@ impl EventCursor {
     }
 }
 
+/// The last hold of a page; holds are listed in the order in which they were placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldCursor {
+    /// The hold.
+    pub id: HoldId,
+}
+
+impl HoldCursor {
+    /// The text for `next_cursor` of the holds of this package.
+    pub fn encode(&self, package: PackageId) -> String {
+        encode(&format!("holds {package}"), &self.id.to_string())
+    }
+
+    /// Reads a cursor back, if it was made for the holds of this package.
+    pub fn decode(text: &str, package: PackageId) -> Result<Self, InvalidCursor> {
+        let id = decode(&format!("holds {package}"), text)?.parse().ok();
+        id.map(|id| Self { id }).ok_or_else(|| InvalidCursor { text: quote(text) })
+    }
+}
+
+/// The last package of a page of deletion candidates; oldest expiry first, then by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CandidateCursor {
+    /// When the package expired.
+    pub expires_at: Timestamp,
+    /// The package.
+    pub id: PackageId,
+}
+
+impl CandidateCursor {
+    /// The text for `next_cursor` of the deletion candidates.
+    pub fn encode(&self) -> String {
+        encode("candidates", &format!("{}:{}", self.expires_at.unix_micros(), self.id))
+    }
+
+    /// Reads a cursor back, if it was made for the deletion candidates.
+    pub fn decode(text: &str) -> Result<Self, InvalidCursor> {
+        let key = decode("candidates", text)?;
+        key.split_once(':')
+            .and_then(|(expires_at, id)| {
+                let expires_at = Timestamp::from_unix_micros(expires_at.parse().ok()?).ok()?;
+                Some(Self { expires_at, id: id.parse().ok()? })
+            })
+            .ok_or_else(|| InvalidCursor { text: quote(text) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -184,6 +231,18 @@ mod tests {
             prop_assert_eq!(EventCursor::decode_audit(&text, &all), Ok(cursor));
             prop_assert!(EventCursor::decode_audit(&text, &one).is_err());
             prop_assert!(EventCursor::decode_retention(&text, package).is_err());
+        }
+
+        #[test]
+        fn a_candidate_cursor_and_a_hold_cursor_survive_their_text_forms(micros in 0i64..=4_000_000_000_000_000) {
+            let at = Timestamp::from_unix_micros(micros).unwrap();
+            let package = PackageId::generate(at);
+            let candidate = CandidateCursor { expires_at: at, id: package };
+            prop_assert_eq!(CandidateCursor::decode(&candidate.encode()), Ok(candidate));
+            let hold = HoldCursor { id: HoldId::generate(at) };
+            let text = hold.encode(package);
+            prop_assert_eq!(HoldCursor::decode(&text, package), Ok(hold));
+            prop_assert!(CandidateCursor::decode(&text).is_err());
         }
 
         #[test]

@@ -38,17 +38,57 @@ pub enum AuditAction {
     /// A file was taken out of an open package, to be replaced or for good.
     #[serde(rename = "file.removed")]
     FileRemoved,
+    /// The expiry was moved to a later time.
+    #[serde(rename = "retention.extended")]
+    RetentionExtended,
+    /// A package was put into another class.
+    #[serde(rename = "retention.class-changed")]
+    RetentionClassChanged,
+    /// A legal hold was placed.
+    #[serde(rename = "hold.placed")]
+    HoldPlaced,
+    /// A legal hold was released.
+    #[serde(rename = "hold.released")]
+    HoldReleased,
+    /// A package was deleted; its bytes go next.
+    #[serde(rename = "package.deleted")]
+    PackageDeleted,
+    /// Nothing of a deleted package is left in storage.
+    #[serde(rename = "package.bytes-removed")]
+    BytesRemoved,
+    /// A retention class was added.
+    #[serde(rename = "retention-class.added")]
+    ClassAdded,
+    /// A retention class got a new version, for packages to come.
+    #[serde(rename = "retention-class.changed")]
+    ClassChanged,
+    /// The clock cannot be trusted: nothing is deleted until somebody says it can.
+    #[serde(rename = "clock.suspended")]
+    ClockSuspended,
+    /// Somebody said that the clock is right.
+    #[serde(rename = "clock.acknowledged")]
+    ClockAcknowledged,
 }
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 16] = [
         Self::PackageCreated,
         Self::PackageUpdated,
         Self::PackageFailed,
         Self::PackageFinalized,
         Self::FilesStored,
         Self::FileRemoved,
+        Self::RetentionExtended,
+        Self::RetentionClassChanged,
+        Self::HoldPlaced,
+        Self::HoldReleased,
+        Self::PackageDeleted,
+        Self::BytesRemoved,
+        Self::ClassAdded,
+        Self::ClassChanged,
+        Self::ClockSuspended,
+        Self::ClockAcknowledged,
     ];
 
     /// The name, as it is stored and sent.
@@ -60,6 +100,16 @@ impl AuditAction {
             Self::PackageFinalized => "package.finalized",
             Self::FilesStored => "files.stored",
             Self::FileRemoved => "file.removed",
+            Self::RetentionExtended => "retention.extended",
+            Self::RetentionClassChanged => "retention.class-changed",
+            Self::HoldPlaced => "hold.placed",
+            Self::HoldReleased => "hold.released",
+            Self::PackageDeleted => "package.deleted",
+            Self::BytesRemoved => "package.bytes-removed",
+            Self::ClassAdded => "retention-class.added",
+            Self::ClassChanged => "retention-class.changed",
+            Self::ClockSuspended => "clock.suspended",
+            Self::ClockAcknowledged => "clock.acknowledged",
         }
     }
 
@@ -98,17 +148,40 @@ pub enum RetentionEventKind {
     ExpirySet,
     /// Finalize moved the expiry to the later of two dates.
     ExpiryMoved,
+    /// Somebody moved the expiry to a later time.
+    Extended,
+    /// Somebody put the package into another class.
+    ClassChanged,
+    /// A legal hold was placed.
+    HoldPlaced,
+    /// A legal hold was released.
+    HoldReleased,
+    /// The package was deleted.
+    Deleted,
 }
 
 impl RetentionEventKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::ExpirySet, Self::ExpiryMoved];
+    pub const ALL: [Self; 7] = [
+        Self::ExpirySet,
+        Self::ExpiryMoved,
+        Self::Extended,
+        Self::ClassChanged,
+        Self::HoldPlaced,
+        Self::HoldReleased,
+        Self::Deleted,
+    ];
 
     /// The name, as it is stored and sent.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ExpirySet => "expiry-set",
             Self::ExpiryMoved => "expiry-moved",
+            Self::Extended => "extended",
+            Self::ClassChanged => "class-changed",
+            Self::HoldPlaced => "hold-placed",
+            Self::HoldReleased => "hold-released",
+            Self::Deleted => "deleted",
         }
     }
 

@@ -32,12 +32,14 @@ macro_rules! uuid_id {
         pub struct $type(Uuid);
 
         impl $type {
-            /// A new id. Its leading bits are `at`, so ids made later sort later; the rest is
-            /// random. The time in it is for ordering only and is never read back as a fact.
+            /// A new id. Its leading bits are `at`, down to a quarter of a microsecond (RFC 9562,
+            /// section 6.2, method 3), so ids made later sort later; the rest is random. The time
+            /// in it is for ordering only and is never read back as a fact.
             pub fn generate(at: Timestamp) -> Self {
                 let micros = at.unix_micros().max(0).unsigned_abs();
                 let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
-                let stamp = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
+                let context = uuid::ContextV7::new().with_additional_precision();
+                let stamp = uuid::Timestamp::from_unix(&context, micros / 1_000_000, nanos);
                 Self(Uuid::new_v7(stamp))
             }
         }
@@ -94,6 +96,11 @@ uuid_id!(
     "a claim id"
 );
 uuid_id!(
+    /// One legal hold.
+    HoldId,
+    "a hold id"
+);
+uuid_id!(
     /// One storage root, wherever it is mounted or however its URL is spelled.
     StorageId,
     "a storage id"
@@ -112,7 +119,7 @@ mod tests {
     #[test]
     fn ids_made_later_sort_later() {
         let earlier = PackageId::generate(Timestamp::from_unix_micros(1_000_000_000).unwrap());
-        let later = PackageId::generate(Timestamp::from_unix_micros(1_000_001_000).unwrap());
+        let later = PackageId::generate(Timestamp::from_unix_micros(1_000_000_001).unwrap());
         assert!(earlier < later && earlier.to_string() < later.to_string());
     }
 

@@ -147,13 +147,35 @@ name!(
     }
 );
 name!(
-    /// Why somebody did something. It may have several lines, but it must say something.
+    /// Why somebody did something. It may have several lines, but it must say something; and it is
+    /// shown in terminals, so it has no other control characters.
     Reason,
     "reason",
-    "1 to 2000 characters that are not all blank, without NUL",
-    pattern r"^[^\u0000]{0,1999}[^\u0000\s][^\u0000]{0,1999}$",
+    "1 to 2000 characters that are not all blank, without control characters but tabs and ends of lines",
+    pattern r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]{0,1999}[^\u0000-\u0020\u007f-\u00a0][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]{0,1999}$",
     like "the run was aborted",
-    |text| !text.trim().is_empty() && text.chars().count() <= 2000 && !text.contains('\0')
+    |text| {
+        let is_text = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+        !text.trim().is_empty() && text.chars().count() <= 2000 && text.chars().all(is_text)
+    }
+);
+name!(
+    /// Who demands a hold: a case number, a contract, an order.
+    Mandate,
+    "mandate",
+    "1 to 256 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$",
+    like "case 2026-17",
+    |text| is_line(text, 1, 256)
+);
+name!(
+    /// What a retention class is for; it may be empty.
+    ClassDescription,
+    "class description",
+    "at most 256 characters on one line",
+    pattern r"^[^\u0000-\u001f\u007f-\u009f]{0,256}$",
+    like "Evidence that a release was made on.",
+    |text| is_line(text, 0, 256)
 );
 
 #[cfg(test)]
@@ -191,7 +213,9 @@ mod tests {
     fn a_reason_must_say_something() {
         assert!(Reason::parse("because\nit is so").is_ok());
         assert!(Reason::parse(" \n\t").is_err());
-        assert!(Reason::parse("nul\0").is_err());
+        for text in ["nul\0", "\u{1b}[31mred", "c1 \u{9b}"] {
+            assert!(Reason::parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -55,6 +55,13 @@ impl Timestamp {
         Self(self.0.saturating_add(micros).min(LAST_MICROS))
     }
 
+    /// This time and whole days of 24 hours more; `None` beyond the year 9999.
+    #[must_use]
+    pub fn checked_plus_days(self, days: u64) -> Option<Self> {
+        let micros = i64::try_from(days).ok()?.checked_mul(86_400_000_000)?;
+        Self::from_unix_micros(self.0.checked_add(micros)?).ok()
+    }
+
     /// The date in UTC, `2026-01-31`.
     pub fn date(self) -> String {
         self.to_string()[..10].to_owned()
@@ -138,6 +145,15 @@ mod tests {
         let time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         assert_eq!(time.plus_days(90).to_string(), "2026-04-01T00:00:00.000000Z");
         assert_eq!(time.plus_days(u32::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn days_that_lead_beyond_the_year_9999_can_be_told() {
+        let time: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(time.checked_plus_days(90), Some(time.plus_days(90)));
+        for days in [4_000_000, u64::MAX] {
+            assert_eq!(time.checked_plus_days(days), None, "{days}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What an ingest needs of a store.
+//! What is needed of a store: to ingest into it, and to show what it has.
 
 use std::error::Error;
 use std::fmt;
@@ -7,9 +7,10 @@ use std::future::Future;
 use artifact_domain::filter::{PackageFilter, PageLimit};
 use artifact_domain::name::{Kind, RetentionClassName};
 use artifact_domain::package::DEFAULT_KIND;
-use artifact_domain::retention::DEFAULT_CLASS;
+use artifact_domain::retention::{DEFAULT_CLASS, DeletionReceipt};
 use artifact_domain::wire::{
-    CheckFile, CheckFilesResponse, CreatePackage, ErrorCode, FinalizePackage, Page, Summary,
+    CheckFile, CheckFilesResponse, CreatePackage, ErrorCode, FinalizePackage, Page, RetentionView,
+    Summary,
 };
 use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus};
 use artifact_store::{NewUpload, SmallFile};
@@ -66,6 +67,18 @@ pub trait Destination: Clone + Send + Sync + 'static {
         &self,
         package: PackageId,
     ) -> impl Future<Output = Result<Summary, DestinationError>> + Send;
+
+    /// What a package is promised, and what every rule says to deleting it now.
+    fn retention(
+        &self,
+        package: PackageId,
+    ) -> impl Future<Output = Result<RetentionView, DestinationError>> + Send;
+
+    /// The receipt of a package's deletion.
+    fn deletion(
+        &self,
+        package: PackageId,
+    ) -> impl Future<Output = Result<DeletionReceipt, DestinationError>> + Send;
 
     /// One page of a package's files, ordered by path.
     fn files(

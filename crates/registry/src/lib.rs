@@ -6,7 +6,10 @@
 //! | --- | --- |
 //! | [`url`], [`open`] | which database, connections, transactions |
 //! | [`packages`], [`list`], [`files`], [`uploads`], [`seal`] | packages and their files |
-//! | [`rules`], [`events`] | retention rules; retention and audit events, which are only ever appended |
+//! | [`rules`], [`retain`], [`holds`] | retention classes, the expiry that one gave a package, legal holds |
+//! | [`deletions`], [`records`] | what may be deleted and what was; records beside the bytes that are due |
+//! | [`events`] | retention and audit events, which are only ever appended |
+//! | [`clock`] | the latest time that was seen and trusted |
 //! | [`writers`], [`locations`] | the processes that write, the storage roots that they write to |
 //!
 //! Queries are methods of [`Reader`], changes are methods of [`Writer`]; the caller opens the
@@ -28,8 +31,14 @@
 //!
 //! SQLite has one writer at a time, from the first statement of its transaction on. PostgreSQL
 //! has many, so what a [`Writer`] reads to decide by is locked until its transaction ends: the
-//! package, the external id that is looked for, the classes of a registry that has none yet. A
-//! transaction that changes several packages locks them first ([`Writer::lock_packages`]).
+//! package, the external id that is looked for, the classes of a registry that has none yet, the
+//! clock. What belongs to a package (its holds, its deletion) is changed under the package's lock,
+//! so whoever decides by it reads the package first. A transaction that changes several packages
+//! locks them first ([`Writer::lock_packages`]), one that changes a class calls
+//! [`Writer::lock_rules`], and one that asks the clock does so before anything else.
+//!
+//! What is a promise or a proof (versions of classes, holds, deletions, events) is kept from
+//! change by the database itself: triggers refuse it, whoever asks.
 //!
 //! # Lists
 //!
@@ -43,12 +52,17 @@ mod read;
 mod schema;
 mod write;
 
+pub mod clock;
+pub mod deletions;
 pub mod events;
 pub mod files;
+pub mod holds;
 pub mod list;
 pub mod locations;
 pub mod open;
 pub mod packages;
+pub mod records;
+pub mod retain;
 pub mod rules;
 pub mod seal;
 pub mod uploads;

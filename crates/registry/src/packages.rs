@@ -195,7 +195,7 @@ impl Reader<'_> {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, RegistryError> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, RegistryError> {
     serde_json::to_string(value).map_err(|error| RegistryError::damaged("value", "", &error))
 }
 

@@ -12,6 +12,9 @@ use crate::read::Reader;
 use crate::schema::retention_rules;
 use crate::write::Writer;
 
+/// What a transaction locks that adds a class or a version of one.
+const LOCK: &str = "retention classes";
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = retention_rules, treat_none_as_default_value = false)]
 struct RuleRow {
@@ -82,7 +85,7 @@ impl Reader<'_> {
         let failed = |error| RegistryError::query(url, "list the retention classes", error);
         if self.decides {
             // Whoever finds no class is about to make the first ones.
-            self.connection.lock_name("retention classes").map_err(failed)?;
+            self.connection.lock_name(LOCK).map_err(failed)?;
         }
         let rows: Vec<RuleRow> = retention_rules::table
             .order((retention_rules::class.asc(), retention_rules::version.desc()))
@@ -101,7 +104,17 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    /// Records a version of a class; its version must be the next one.
+    /// Waits until no other transaction changes a class, and keeps others from it until the end
+    /// of this one: whoever reads the newest version to record the next one calls this first.
+    /// [`Reader::current_rule`] does not do it by itself, because packages are created by it and
+    /// need not wait for each other.
+    pub fn lock_rules(&mut self) -> Result<(), RegistryError> {
+        self.connection
+            .lock_name(LOCK)
+            .map_err(|error| RegistryError::query(self.url, "lock the retention classes", error))
+    }
+
+    /// Records a version of a class; its version must be the next one ([`Self::lock_rules`]).
     pub fn insert_rule(&mut self, rule: &RetentionRule) -> Result<(), RegistryError> {
         let row = RuleRow {
             class: rule.class.to_string(),

@@ -117,6 +117,55 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    holds (id) {
+        id -> Text,
+        package_id -> Text,
+        reason -> Text,
+        mandate -> Nullable<Text>,
+        placed_at -> BigInt,
+        placed_by -> Text,
+        released_at -> Nullable<BigInt>,
+        released_by -> Nullable<Text>,
+        release_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    deletions (package_id) {
+        package_id -> Text,
+        manifest_sha256 -> Nullable<Binary>,
+        file_count -> BigInt,
+        total_bytes -> BigInt,
+        deleted_at -> BigInt,
+        actor -> Text,
+        request_id -> Nullable<Text>,
+        reason -> Text,
+        retention_class -> Text,
+        rule_version -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        reasons -> Text,
+        bytes_removed -> BigInt,
+        bytes_removed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    clock (id) {
+        id -> BigInt,
+        seen_at -> BigInt,
+        suspended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    records_due (package_id, revision) {
+        package_id -> Text,
+        revision -> BigInt,
+        since -> BigInt,
+    }
+}
+
 diesel::joinable!(package_labels -> packages (package_id));
 diesel::joinable!(files -> packages (package_id));
 diesel::joinable!(files -> writers (writer_id));

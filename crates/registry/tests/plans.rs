@@ -1,5 +1,5 @@
 //! How SQLite answers: no statement of the contract suite reads a whole table, and neither a list
-//! with one filter nor any list of events sorts. The database has no statistics, as those of users
+//! with one filter nor any list of events or of retention sorts. The database has no statistics, as those of users
 //! have none.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact_domain::PackageStatus;
-use artifact_domain::cursor::PackageCursor;
+use artifact_domain::cursor::{CandidateCursor, PackageCursor};
 use artifact_domain::event::AuditAction;
 use artifact_domain::filter::{AuditFilter, PackageFilter};
+use artifact_domain::id::HoldId;
 use artifact_domain::name::ExternalId;
 use artifact_registry::events::NewAuditEvent;
-use artifact_registry::{DatabaseUrl, OpenMode, Registry};
+use artifact_registry::{DatabaseUrl, OpenMode, Reader, Registry, RegistryError};
 use contract::{at, class, labels};
 use diesel::connection::{
     Instrumentation, InstrumentationEvent, SimpleConnection as _, set_default_instrumentation,
@@ -110,6 +111,12 @@ const ROWS: &str = "
     INSERT INTO audit_events (at, actor, action, package_id, details) SELECT i, 'a', 'b', 'p' || (i % 7), '{}' FROM n;
     INSERT INTO retention_events (package_id, kind, actor, at, reason, before, after)
         SELECT 'p' || (i % 7), 'a', 'b', i, '', '', '' FROM n;
+    INSERT INTO holds SELECT 'h' || i, 'p' || (i % 7), 'r', NULL, i, 'a', NULL, NULL, NULL FROM n WHERE i % 2;
+    INSERT INTO holds SELECT 'h' || i, 'p' || (i % 7), 'r', NULL, i, 'a', i, 'b', 'c' FROM n WHERE i % 2 = 0;
+    INSERT INTO deletions SELECT 'p' || i, NULL, 1, 1, i, 'a', NULL, 'r', 'c', 1, i, '[]', 0,
+        CASE WHEN i % 100 > 0 THEN i END FROM n;
+    INSERT INTO records_due SELECT 'p' || i, 1, i FROM n;
+    INSERT INTO clock VALUES (1, 1, NULL);
     DROP TABLE n;
 ";
 
@@ -241,4 +248,41 @@ fn no_list_of_events_reads_a_whole_table() {
     let plan = explainer.explain(asked.first().unwrap());
     assert_eq!(plan.len(), 1, "{plan:?}");
     assert!(plan[0].contains("USING INDEX retention_events_by_package"), "{plan:?}");
+}
+
+#[test]
+fn no_list_of_retention_is_sorted_or_passes_what_it_does_not_list() {
+    let _alone = alone();
+    let (_folder, url) = fresh();
+    let registry = Registry::open(&url, OpenMode::CreateAndMigrate).unwrap();
+    let package = contract::new_package(at(1)).id;
+    let hold = HoldId::generate(at(1));
+    let behind = CandidateCursor { expires_at: at(1), id: package };
+    let mut explainer = Explainer::new();
+    let mut plan_of = |list: &dyn Fn(&mut Reader<'_>) -> Result<(), RegistryError>| {
+        let asked = asked(|| contract::read(&registry, list));
+        assert_eq!(asked.len(), 1, "{asked:#?}");
+        let plan = explainer.explain(asked.first().unwrap());
+        assert_eq!(plan.len(), 1, "{plan:#?}");
+        plan[0].clone()
+    };
+    for after in [None, Some(behind)] {
+        let plan = plan_of(&|reader| reader.deletion_candidates(after, 100, at(9)).map(|_| ()));
+        let key = "(status=? AND on_hold=? AND (expires_at,id)>(?,?) AND expires_at<?)";
+        assert_eq!(plan, format!("SEARCH packages USING INDEX packages_by_expiry {key}"));
+    }
+    for after in [None, Some(hold)] {
+        let plan = plan_of(&|reader| reader.holds(package, after, 100).map(|_| ()));
+        assert_eq!(plan, "SEARCH holds USING INDEX holds_by_package (package_id=? AND id>?)");
+    }
+    let plan = plan_of(&|reader| reader.active_holds(package).map(|_| ()));
+    assert_eq!(plan, "SEARCH holds USING INDEX holds_active (package_id=?)");
+    for after in [None, Some(package)] {
+        let plan = plan_of(&|reader| reader.unfinished_deletions(after, 100).map(|_| ()));
+        assert_eq!(plan, "SEARCH deletions USING INDEX deletions_unfinished (package_id>?)");
+    }
+    for after in [None, Some((package, 1))] {
+        let plan = plan_of(&|reader| reader.records_due(after, 100).map(|_| ()));
+        assert_eq!(plan, "SEARCH records_due USING PRIMARY KEY (package_id>?)");
+    }
 }

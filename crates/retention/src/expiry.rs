@@ -4,7 +4,7 @@ use artifact_domain::Timestamp;
 use artifact_domain::retention::RetentionPeriod;
 
 /// The expiry that a class gives from a point in time.
-fn expiry_from(period: RetentionPeriod, start: Timestamp) -> Option<Timestamp> {
+pub(crate) fn expiry_from(period: RetentionPeriod, start: Timestamp) -> Option<Timestamp> {
     match period {
         RetentionPeriod::Days(days) => Some(start.plus_days(days)),
         RetentionPeriod::Permanent => None,
@@ -24,10 +24,8 @@ pub fn expiry_at_finalize(
     period: RetentionPeriod,
     finalized_at: Timestamp,
 ) -> Option<Timestamp> {
-    match (present, expiry_from(period, finalized_at)) {
-        (Some(present), Some(given)) => Some(present.max(given)),
-        (None, _) | (_, None) => None,
-    }
+    // Where one of the two is for ever, there is no pair and the answer is for ever.
+    present.zip(expiry_from(period, finalized_at)).map(|(present, given)| present.max(given))
 }
 
 #[cfg(test)]

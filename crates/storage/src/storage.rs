@@ -227,6 +227,18 @@ impl Storage {
         deleted.map_err(|e| error("delete", key.as_str(), e))
     }
 
+    /// Removes the folder of a package whose objects were all deleted, where a backend has folders.
+    /// One that is not empty stays, and is an error.
+    pub async fn remove_package(&self, package: PackageId) -> Result<(), StorageError> {
+        match &self.shared.backend {
+            Backend::Local(folder) => {
+                let folder = Arc::clone(folder);
+                blocking("remove", bag::folder(package), move || folder.remove_package(package))
+                    .await
+            }
+        }
+    }
+
     /// Makes a package durable: when this returns, every object that was published in it before
     /// survives power loss, with every folder that leads to it.
     ///

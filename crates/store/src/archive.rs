@@ -65,7 +65,7 @@ impl ArtifactStore {
             return Err(StoreError::WrongStatus { package: id, status: package.status, needed });
         }
         let (writer, reader) = tokio::io::duplex(BUFFER);
-        let store = self.clone();
+        let (store, ended) = (self.clone(), self.clone());
         let writing = tokio::spawn(async move {
             match format {
                 ArchiveFormat::Tar => store.write_tar(package, writer).await,
@@ -79,7 +79,7 @@ impl ArtifactStore {
         let end = futures::stream::once(async move {
             match writing.await {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(Err(error)),
+                Ok(Err(error)) => Some(Err(ended.unless_deleted(id, error).await)),
                 Err(error) => Some(Err(StoreError::Stopped(error.to_string()))),
             }
         })

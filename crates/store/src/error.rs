@@ -4,11 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use artifact_domain::cursor::InvalidCursor;
+use artifact_domain::id::HoldId;
 use artifact_domain::manifest::NotCanonical;
-use artifact_domain::name::{ExternalId, Producer, Reason, RetentionClassName};
-use artifact_domain::wire::ErrorCode;
+use artifact_domain::name::{Actor, ExternalId, Producer, Reason, RetentionClassName};
+use artifact_domain::retention::{RetentionReason, Verdict};
+use artifact_domain::wire::{ErrorCode, InvalidExtension};
 use artifact_domain::{LogicalPath, PackageId, PackageStatus, Timestamp};
 use artifact_registry::RegistryError;
+use artifact_retention::{ClassRefusal, ExtensionRefusal};
 use artifact_storage::StorageError;
 
 /// Why a use case was refused or failed. The messages are for the person who asked; [`code`]
@@ -167,6 +170,58 @@ pub enum StoreError {
         /// Its size.
         size: u64,
     },
+    /// The package has no such hold.
+    #[error("package {package} has no hold {hold}")]
+    NoHold {
+        /// The package.
+        package: PackageId,
+        /// The hold that was named.
+        hold: HoldId,
+    },
+    /// The hold was released before; what is on record stays as it is.
+    #[error(
+        "hold {hold} was released at {released_at} by {released_by} and stays on record as it is"
+    )]
+    HoldReleased {
+        /// The hold.
+        hold: HoldId,
+        /// The status of its package.
+        status: PackageStatus,
+        /// When it was released.
+        released_at: Timestamp,
+        /// By whom.
+        released_by: Actor,
+    },
+    /// A request to extend that does not say until when.
+    #[error(transparent)]
+    Extension(#[from] InvalidExtension),
+    /// The package is not kept for longer by what was asked for.
+    #[error("package {package} cannot be extended: {refusal}")]
+    NotExtended {
+        /// The package.
+        package: PackageId,
+        /// What the rules say.
+        refusal: ExtensionRefusal,
+    },
+    /// The class would keep the package for less long than was promised.
+    #[error("package {package} cannot change its class: {refusal}")]
+    NotReclassified {
+        /// The package.
+        package: PackageId,
+        /// What the rules say.
+        refusal: ClassRefusal,
+    },
+    /// The package must be kept.
+    #[error("package {package} cannot be deleted: {}", protecting(reasons))]
+    NotEligible {
+        /// The package.
+        package: PackageId,
+        /// Each rule that was consulted and what it said.
+        reasons: Vec<RetentionReason>,
+    },
+    /// There is no receipt of a deletion.
+    #[error("package {0} was not deleted: there is no receipt")]
+    NotDeleted(PackageId),
     /// A cursor of another list.
     #[error(transparent)]
     Cursor(#[from] InvalidCursor),
@@ -313,6 +368,12 @@ fn sent(path: Option<&LogicalPath>) -> &str {
     path.map_or("the archive", LogicalPath::as_str)
 }
 
+/// What the rules that protect a package say.
+fn protecting(reasons: &[RetentionReason]) -> String {
+    let protecting = reasons.iter().filter(|reason| reason.verdict == Verdict::Protects);
+    protecting.map(|reason| reason.detail.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 /// The first few problems and how many more there are.
 fn list(problems: &[FileProblem]) -> String {
     let shown: Vec<String> = problems.iter().take(5).map(ToString::to_string).collect();
@@ -331,13 +392,27 @@ impl StoreError {
     /// What went wrong, for programs. There is no wildcard: a new error has to decide.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::NoPackage(_) | Self::NoFile { .. } => ErrorCode::NotFound,
-            Self::NoClass { .. } | Self::Cursor(_) | Self::Body { .. } | Self::NotATar { .. } => {
-                ErrorCode::InvalidRequest
+            Self::NoPackage(_)
+            | Self::NoFile { .. }
+            | Self::NoHold { .. }
+            | Self::NotDeleted(_) => ErrorCode::NotFound,
+            Self::NoClass { .. }
+            | Self::Extension(_)
+            | Self::Cursor(_)
+            | Self::Body { .. }
+            | Self::NotATar { .. } => ErrorCode::InvalidRequest,
+            Self::NotExtended { refusal, .. } => {
+                if refusal.is_shortening() {
+                    ErrorCode::RetentionShortened
+                } else {
+                    ErrorCode::InvalidRequest
+                }
             }
+            Self::NotReclassified { .. } => ErrorCode::RetentionShortened,
+            Self::NotEligible { .. } => ErrorCode::NotEligible,
             Self::Stalled { .. } => ErrorCode::RequestTimeout,
             Self::PackageExists { .. } => ErrorCode::PackageExists,
-            Self::WrongStatus { .. } => ErrorCode::WrongStatus,
+            Self::WrongStatus { .. } | Self::HoldReleased { .. } => ErrorCode::WrongStatus,
             Self::Deleted { .. } => ErrorCode::PackageDeleted,
             Self::Changed { .. } => ErrorCode::PreconditionFailed,
             Self::DuplicatePath { .. } => ErrorCode::DuplicatePath,

@@ -25,7 +25,7 @@ use artifact_registry::files::StoredFile;
 use artifact_registry::seal::{Seal, SealIntent};
 use artifact_registry::{Durability, Writer};
 use artifact_retention::expiry_at_finalize;
-use artifact_storage::{ObjectFacts, ObjectKey, PutMode, TagFile};
+use artifact_storage::{ObjectFacts, ObjectKey, TagFile};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
@@ -35,7 +35,6 @@ use crate::ledger::is_void;
 use crate::manifest::entries;
 use crate::open::ArtifactStore;
 use crate::packages::{details, present, promise};
-use crate::record::Record;
 use crate::seal_object::{TagObject, Written};
 
 /// How often finalize begins again because the package was changed under it.
@@ -254,25 +253,6 @@ impl ArtifactStore {
         };
         self.write_record(&sealed(package, &seal)).await?;
         Ok(Some(seal))
-    }
-
-    async fn write_record(&self, package: &Package) -> Result<(), StoreError> {
-        let key = ObjectKey::tag(package.id, TagFile::Record);
-        self.parts.storage.put(&key, Record::of(package).text()?, PutMode::Overwrite).await?;
-        Ok(())
-    }
-
-    /// Makes the record of a sealed package say what the registry says. Whoever changes the
-    /// package meanwhile does the same; it is over when nothing changed between two looks.
-    pub(crate) async fn refresh_record(&self, mut package: Package) -> Result<Package, StoreError> {
-        loop {
-            self.write_record(&package).await?;
-            let now = self.package(package.id).await?;
-            if now.revision == package.revision {
-                return Ok(now);
-            }
-            package = now;
-        }
     }
 
     /// Whether the package still is as the intent saw it.

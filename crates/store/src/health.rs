@@ -4,10 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use artifact_domain::wire::ClockView;
 use artifact_registry::{DatabaseUrl, RegistryError};
 use artifact_storage::StorageError;
 use tokio::sync::Mutex;
 
+use crate::clock;
+use crate::clock_guard;
 use crate::error::StoreError;
 use crate::open::{ArtifactStore, Parts, blocking};
 
@@ -21,6 +24,8 @@ pub struct Health {
     pub registry: PartHealth,
     /// Whether the storage takes, gives back and deletes one small object.
     pub storage: PartHealth,
+    /// What the guard of the clock says; `None` if the registry does not answer.
+    pub clock: Option<ClockView>,
 }
 
 /// How one part of a store is.
@@ -43,7 +48,7 @@ pub(crate) struct Probes {
 }
 
 impl Health {
-    /// Whether everything works.
+    /// Whether everything works. A clock that is not trusted stops deleting and nothing else.
     pub const fn is_good(&self) -> bool {
         self.registry.problem.is_none() && self.storage.problem.is_none()
     }
@@ -55,11 +60,12 @@ impl ArtifactStore {
     ///
     /// The storage probe writes, so a store that was opened to read reports that as its problem.
     pub async fn health(&self) -> Health {
-        let (registry, storage) = futures::join!(self.registry_health(), self.storage_health());
-        Health { registry, storage }
+        let ((registry, clock), storage) =
+            futures::join!(self.registry_health(), self.storage_health());
+        Health { registry, storage, clock }
     }
 
-    async fn registry_health(&self) -> PartHealth {
+    async fn registry_health(&self) -> (PartHealth, Option<ClockView>) {
         let begun = Instant::now();
         let backend = match self.parts.registry.url() {
             DatabaseUrl::Sqlite(_) => "sqlite",
@@ -72,14 +78,21 @@ impl ArtifactStore {
                 let _turn = turn;
                 // A table of a few rows, whatever is stored; a query without a table would not
                 // even look at the file of SQLite.
-                parts.registry.read(|reader| reader.locations().map(drop))
+                parts.registry.read(|reader| {
+                    reader.locations()?;
+                    clock_guard::look(reader, parts.clock_tolerance, clock::now())
+                })
             })
             .await
         };
-        let problem = tokio::time::timeout(PATIENCE, probe)
+        let probed = tokio::time::timeout(PATIENCE, probe)
             .await
             .unwrap_or_else(|_| Err(RegistryError::NoConnection { reason: no_answer() }.into()));
-        PartHealth { backend, latency: begun.elapsed(), problem: problem.err() }
+        let (clock, problem) = match probed {
+            Ok(guarded) => (Some(guarded.view()), None),
+            Err(error) => (None, Some(error)),
+        };
+        (PartHealth { backend, latency: begun.elapsed(), problem }, clock)
     }
 
     async fn storage_health(&self) -> PartHealth {

@@ -26,7 +26,11 @@
 //! | [`finalize`] | prove, seal, make durable |
 //! | [`read`] | files and ranges of them |
 //! | [`manifest`], [`archive`] | what a sealed package says of itself, and all of it in one stream |
+//! | [`retention`], [`classes`], [`holds`] | what a package is promised, and by which rules |
+//! | [`deletion`] | deleting what nothing protects, and the receipt of it |
+//! | [`clock_guard`] | whether the clock can be trusted with deleting |
 //! | [`history`] | the audit trail and the retention events |
+//! | [`upkeep`] | what is done from time to time: records that follow, the sweep |
 //! | [`health`] | whether registry and storage answer |
 //! | [`verify`] | stored bytes against what was promised |
 //!
@@ -53,24 +57,33 @@ mod seal_object;
 mod tar_reader;
 
 pub mod archive;
+pub mod classes;
+pub mod clock_guard;
+pub mod deletion;
 pub mod finalize;
 pub mod health;
 pub mod history;
+pub mod holds;
 pub mod manifest;
 pub mod open;
 pub mod packages;
 pub mod read;
+pub mod retention;
 pub mod tar_batch;
+pub mod upkeep;
 pub mod upload;
 pub mod verify;
 
 pub use archive::ArchiveFormat;
 pub use artifact_registry::DatabaseUrl;
+pub use artifact_retention::ClockTolerance;
+pub use classes::PutClass;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use health::{Health, PartHealth};
 pub use open::{Access, ArtifactStore, Limits, StoreOptions};
 pub use read::OpenFile;
 pub use tar_batch::{FailedEntry, TarReport};
+pub use upkeep::Sweep;
 pub use upload::{NewUpload, SmallFile};
 
 /// A stream of bytes that a use case answers.

@@ -12,9 +12,11 @@ use artifact_domain::size::MAX_FILE_BYTES;
 use artifact_registry::locations::Location;
 use artifact_registry::writers::WriterId;
 use artifact_registry::{DatabaseUrl, Durability, OpenMode, Registry, RegistryError};
+use artifact_retention::ClockTolerance;
 use artifact_storage::{Storage, StorageError};
 
 use crate::clock;
+use crate::clock_guard;
 use crate::error::StoreError;
 use crate::health::Probes;
 use crate::ledger::Ledger;
@@ -73,6 +75,8 @@ pub struct StoreOptions {
     pub access: Access,
     /// How much the store takes.
     pub limits: Limits,
+    /// How far the clock may stand from what the registry has seen before deletion is suspended.
+    pub clock_tolerance: ClockTolerance,
     /// Who acts in what is done through this store.
     pub origin: Origin,
 }
@@ -94,6 +98,7 @@ impl StoreOptions {
             storage: folder.to_path_buf(),
             access: Access::Create,
             limits: Limits::default(),
+            clock_tolerance: ClockTolerance::default(),
             origin: Origin { actor: embedded(), request_id: None },
         }
     }
@@ -126,6 +131,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) storage: Storage,
     pub(crate) limits: Limits,
+    pub(crate) clock_tolerance: ClockTolerance,
     pub(crate) boot_id: String,
     /// Where uploads are claimed and recorded; `None` in a store that was opened to read.
     pub(crate) ledger: Option<Ledger>,
@@ -165,9 +171,13 @@ impl ArtifactStore {
         let read_only = options.access == Access::Read;
         let opening = registry.clone();
         let boot = boot_id.clone();
+        let (tolerance, origin) = (options.clock_tolerance, options.origin.clone());
         let writer = blocking(move || {
             check_location(&opening, &location)?;
-            if read_only { Ok(None) } else { join(&opening, &location, &boot).map(Some) }
+            if read_only {
+                return Ok(None);
+            }
+            join(&opening, &location, &boot, tolerance, &origin).map(Some)
         })
         .await?;
         let ledger = match writer {
@@ -181,6 +191,7 @@ impl ArtifactStore {
             registry,
             storage,
             limits: options.limits,
+            clock_tolerance: options.clock_tolerance,
             boot_id,
             ledger,
             probes: Probes::default(),
@@ -249,10 +260,18 @@ fn foreign(known: &[Location], url: String) -> StoreError {
 }
 
 /// Registers this process as a writer, the storage's present place, and the classes of a new
-/// registry.
-fn join(registry: &Registry, location: &Location, boot_id: &str) -> Result<WriterId, StoreError> {
+/// registry; and lets the guard of the clock look.
+fn join(
+    registry: &Registry,
+    location: &Location,
+    boot_id: &str,
+    tolerance: ClockTolerance,
+    origin: &Origin,
+) -> Result<WriterId, StoreError> {
     let now = clock::now();
     registry.write(Durability::Synced, |writer| {
+        let guarded = clock_guard::look(writer, tolerance, now)?;
+        clock_guard::record(writer, &guarded, origin, now)?;
         if writer.current_rules()?.is_empty() {
             for (name, days, description) in SEEDED_CLASSES {
                 let class =

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::open::ArtifactStore;
 use crate::page::{page, wanted};
+use crate::retention::changed;
 
 /// A name that stands in this program; a test parses both.
 fn default_name<T>(parsed: Result<T, artifact_domain::name::InvalidName>) -> T {
@@ -95,10 +96,7 @@ fn create(
         });
     }
     let class = &said.retention_class;
-    let Some(rule) = writer.current_rule(class)? else {
-        let known = writer.current_rules()?.iter().map(|rule| rule.class.to_string()).collect();
-        return Err(StoreError::NoClass { class: class.clone(), known });
-    };
+    let rule = crate::classes::current(writer, class)?;
     let package = Package {
         id: PackageId::generate(now),
         rule_version: rule.version,
@@ -176,6 +174,15 @@ impl ArtifactStore {
         .await
     }
 
+    /// Why the bytes of a package could not be read: `error`, or that it was deleted meanwhile.
+    pub(crate) async fn unless_deleted(&self, id: PackageId, error: StoreError) -> StoreError {
+        let looked = self.run(move |parts| parts.registry.read(|reader| present(reader, id))).await;
+        match looked {
+            Err(deleted @ StoreError::Deleted { .. }) => deleted,
+            _ => error,
+        }
+    }
+
     /// The record of a package for a tracker. An embedded store has no address, so `url` is null.
     pub async fn summary(&self, id: PackageId) -> Result<Summary, StoreError> {
         Ok(Summary::new(&self.package(id).await?, None))
@@ -241,14 +248,11 @@ impl ArtifactStore {
                             "after": {"title": said.title, "labels": said.labels},
                         })),
                     })?;
-                    writer.package(id)?.ok_or(StoreError::NoPackage(id))
+                    changed(writer, id, now)
                 })
             })
             .await?;
-        // The record beside the bytes follows after the commit; before finalize there is none.
-        if updated.status == PackageStatus::Finalized {
-            return self.refresh_record(updated).await;
-        }
+        self.follow(Some(updated.clone())).await;
         Ok(updated)
     }
 

@@ -8,7 +8,7 @@ use artifact_domain::event::AuditAction;
 use artifact_domain::id::ClaimId;
 use artifact_domain::media_type::MediaType;
 use artifact_domain::wire::{CheckFilesRequest, CheckFilesResponse};
-use artifact_domain::{FileRecord, LogicalPath, PackageId};
+use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus};
 use artifact_registry::Durability;
 use artifact_registry::events::NewAuditEvent;
 use artifact_registry::files::StoredFile;
@@ -23,7 +23,7 @@ use crate::digest::{Digester, Digests};
 use crate::error::StoreError;
 use crate::ledger::{Ledger, is_void};
 use crate::open::{ArtifactStore, blocking};
-use crate::packages::{details, open_package};
+use crate::packages::{details, open_package, present};
 
 /// How often a long upload renews its claim: a quarter of the idle time, so that one lost step
 /// does not lose the claim.
@@ -331,6 +331,9 @@ impl ArtifactStore {
         let error = match refusal {
             FinishRefusal::ClaimLost => return StoreError::ClaimLost { path },
             FinishRefusal::WrongStatus(status) => {
+                if status == PackageStatus::Deleted {
+                    return self.came_too_late(package, &path).await;
+                }
                 let needed = "it took no more files when this upload was done";
                 return StoreError::WrongStatus { package, status, needed };
             }
@@ -342,6 +345,20 @@ impl ArtifactStore {
             Ok(()) => error,
             Err(failed) => failed.into(),
         }
+    }
+
+    /// Removes bytes that were written when their package was deleted already, and perhaps all
+    /// that was there removed. Nobody writes to it any more, so there is no claim to be asked.
+    async fn came_too_late(&self, package: PackageId, path: &LogicalPath) -> StoreError {
+        let storage = &self.parts.storage;
+        if let Err(failed) = storage.delete(&ObjectKey::payload(package, path)).await {
+            return failed.into();
+        }
+        if let Err(error) = storage.remove_package(package).await {
+            tracing::debug!(%package, %error, "the deletion of a package is still under way");
+        }
+        let looked = self.run(move |parts| parts.registry.read(|reader| present(reader, package)));
+        looked.await.err().unwrap_or(StoreError::NoPackage(package))
     }
 
     fn check_file_size(&self, path: &LogicalPath, size: u64) -> Result<(), StoreError> {
@@ -540,7 +557,7 @@ impl ArtifactStore {
     ) -> Result<CheckFilesResponse, StoreError> {
         self.run(move |parts| {
             parts.registry.read(|reader| {
-                reader.package(package)?.ok_or(StoreError::NoPackage(package))?;
+                present(reader, package)?;
                 let mut answer = CheckFilesResponse::default();
                 let mut stored = HashMap::new();
                 for asked in &request.files {

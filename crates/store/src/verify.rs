@@ -52,6 +52,23 @@ impl ArtifactStore {
     ) -> Result<Verification, StoreError> {
         let package =
             self.run(move |parts| parts.registry.read(|reader| present(reader, id))).await?;
+        match self.verify_present(package, seen).await {
+            Ok(found) if found.problems.is_empty() => Ok(found),
+            // What is missing because the package was deleted meanwhile is not damaged.
+            Ok(found) => {
+                self.run(move |parts| parts.registry.read(|reader| present(reader, id))).await?;
+                Ok(found)
+            }
+            Err(error) => Err(self.unless_deleted(id, error).await),
+        }
+    }
+
+    async fn verify_present(
+        &self,
+        package: Package,
+        seen: impl Fn(u64) + Send + Sync,
+    ) -> Result<Verification, StoreError> {
+        let id = package.id;
         let mut found = Verification {
             package_id: id,
             status: package.status,

@@ -11,5 +11,6 @@ mod resume;
 mod run_errors;
 mod selection;
 mod server;
+mod show;
 mod support;
 mod unavailable;

@@ -103,6 +103,8 @@ fn the_pilot_is_ingested_shown_downloaded_and_verified() {
         (&"already-ingested".into(), &id.clone().into())
     );
     let mut shown = site.json(&["show", &id]);
+    let retention = shown.as_object_mut().unwrap().remove("retention").unwrap();
+    assert_eq!(retention["expires_at"], report["expires_at"]);
     shown["outcome"] = "ingested".into();
     assert_eq!(shown, report);
     let table = site.sandbox.succeeds(&site.args(&["show", &id]));

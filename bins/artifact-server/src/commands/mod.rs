@@ -1,16 +1,20 @@
 //! The commands.
 
+mod output;
+mod retention;
 mod serve;
+mod sweep;
 mod verify;
 
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use artifact_store::{Access, ArtifactStore, StoreOptions};
+use artifact_domain::event::Origin;
+use artifact_store::{Access, ArtifactStore, StoreError, StoreOptions};
 use clap::Parser as _;
 
-use crate::args::{Cli, Command, Place};
+use crate::args::{Cli, Command, Place, Who};
 use crate::{environment, log};
 
 const FAILED: u8 = 1;
@@ -63,7 +67,18 @@ fn options(place: &Place) -> StoreOptions {
     if let Some(storage) = &place.storage_url {
         options.storage.clone_from(storage);
     }
+    options.clock_tolerance = place.clock_tolerance();
     options
+}
+
+/// Opens the store to do something for somebody.
+async fn open_for(options: StoreOptions, who: Who) -> Result<ArtifactStore, StoreError> {
+    let store = ArtifactStore::open(&options.with_access(Access::Write)).await?;
+    Ok(store.acting_as(Origin { actor: who.actor, request_id: None }))
+}
+
+async fn open_to_read(options: StoreOptions) -> Result<ArtifactStore, StoreError> {
+    ArtifactStore::open(&options.with_access(Access::Read)).await
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
@@ -82,9 +97,10 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Verify { package } => {
-                let store = ArtifactStore::open(&options.with_access(Access::Read)).await?;
-                verify::verify(&store, package).await
+                verify::verify(&open_to_read(options).await?, package).await
             }
+            Command::Retention(arguments) => retention::retention(arguments, options).await,
+            Command::Sweep(arguments) => sweep::sweep(arguments, options).await,
         }
     })
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use artifact_store::{Access, ArtifactStore, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -73,6 +74,7 @@ async fn run(
         }
         tracing::info!("stopping: running requests are finished, no new ones are taken");
     };
+    let tending = actix_web::rt::spawn(tend(store.clone()));
     let gateway = Gateway::bind(store, settings, addresses, stop)
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.bind))?;
     let mut stdout = io::stdout().lock();
@@ -82,5 +84,19 @@ async fn run(
     stdout.flush()?;
     drop(stdout);
     gateway.serve().await?;
+    tending.abort();
     Ok(())
+}
+
+/// How often the store is tended.
+const TENDED_EVERY: Duration = Duration::from_mins(1);
+
+async fn tend(store: ArtifactStore) {
+    let mut minutes = tokio::time::interval(TENDED_EVERY);
+    loop {
+        minutes.tick().await;
+        if let Err(error) = store.tend().await {
+            tracing::warn!(%error, "the store could not be tended: it is tried again in a minute");
+        }
+    }
 }

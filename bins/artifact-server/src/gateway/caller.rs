@@ -24,6 +24,10 @@ pub(crate) enum Scope {
     Read,
     /// Make packages and change open ones.
     Ingest,
+    /// Keep packages for longer: extend, reclassify, hold, release.
+    Retain,
+    /// Delete what nothing protects.
+    Delete,
     /// Everything.
     Admin,
 }
@@ -37,6 +41,10 @@ pub(crate) trait Granted {
 pub(crate) struct Read;
 /// [`Scope::Ingest`].
 pub(crate) struct Ingest;
+/// [`Scope::Retain`].
+pub(crate) struct Retain;
+/// [`Scope::Delete`].
+pub(crate) struct Delete;
 /// [`Scope::Admin`].
 pub(crate) struct Admin;
 
@@ -45,6 +53,12 @@ impl Granted for Read {
 }
 impl Granted for Ingest {
     const SCOPE: Scope = Scope::Ingest;
+}
+impl Granted for Retain {
+    const SCOPE: Scope = Scope::Retain;
+}
+impl Granted for Delete {
+    const SCOPE: Scope = Scope::Delete;
 }
 impl Granted for Admin {
     const SCOPE: Scope = Scope::Admin;

@@ -3,24 +3,27 @@
 //! It is put together from the parts of actix: `HttpServer` has no way to look at a request that
 //! expects `100 Continue` before the body is asked for.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use artifact_store::ArtifactStore;
+use tokio::net::TcpStream;
 
 use super::caller::Door;
 use super::extract::Crowd;
 use super::metrics::Metrics;
 use super::readiness::ReadinessCache;
+use super::socket::Socket;
 use super::{Settings, early, observe, routes};
 
 /// How long a client may take to send a request's head, and how long it may be silent between two
@@ -77,6 +80,9 @@ impl Gateway {
         let mut bound = Vec::new();
         for address in addresses {
             let listener = TcpListener::bind(address)?;
+            // Connections inherit it, which spares each of them a call: an answer must not wait
+            // for the acknowledgement of the one before (RFC 896 and delayed ACK, 40 ms).
+            rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
             bound.push(listener.local_addr()?);
             server = listen(server, listener, shared.clone())?;
         }
@@ -115,19 +121,24 @@ fn listen(
             .configure(routes::routes);
         let app = app.into_factory().map_err(|error| error.error_response());
         let (stopping, settings) = (stopping.clone(), shared.settings.clone());
-        HttpService::build()
+        let service = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .tcp_nodelay(true)
             .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
             .client_request_timeout(HEAD_TIME)
             .client_disconnect_timeout(LINGER)
             .h1_write_buffer_size(WRITE_BUFFER)
             .h1_allow_half_closed(true)
+            .on_connect_ext(|socket: &Socket, data| {
+                data.insert(socket.window());
+            })
             .expect(move |request| std::future::ready(early::expect(request, &settings)))
-            .finish(map_config(app, |()| AppConfig::default()))
-            .tcp()
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(move |stream: TcpStream| {
+            ready(Ok::<_, DispatchError>((Socket::new(stream), Protocol::Http1, None)))
+        })
+        .and_then(service)
     })
 }

@@ -9,7 +9,7 @@
 //! | `bytes` | bodies of answers |
 //! | `problem` | errors as problem documents |
 //! | `early` | refusals before the body is sent |
-//! | `listen` | the server itself |
+//! | `listen`, `socket` | the server itself, its connections |
 //! | `observe`, `metrics` | request ids, the log, the numbers |
 //! | `readiness` | whether the parts work |
 //! | `openapi` | the description of all this |
@@ -26,6 +26,7 @@ mod openapi;
 mod problem;
 mod readiness;
 mod routes;
+mod socket;
 
 use std::time::Duration;
 

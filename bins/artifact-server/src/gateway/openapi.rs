@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
-use super::routes::{audit, docs, files, operations, packages, seal};
+use super::routes::{audit, classes, docs, files, operations, packages, retention, seal};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,10 @@ use super::routes::{audit, docs, files, operations, packages, seal};
         packages::summary,
         files::upload, files::batch, files::check, files::list, files::read, files::remove,
         seal::finalize, seal::manifest, seal::archive,
+        retention::retention, retention::extend, retention::change_class, retention::events,
+        retention::holds, retention::place_hold, retention::release_hold,
+        retention::candidates, retention::delete, retention::deletion,
+        classes::classes, classes::put_class, classes::clock, classes::acknowledge_clock,
         audit::of_package, audit::all,
         operations::healthz, operations::readyz, operations::metrics, docs::description,
     ),
@@ -27,6 +31,7 @@ use super::routes::{audit, docs, files, operations, packages, seal};
         (name = "packages", description = "Announce packages, look them up, give them up"),
         (name = "files", description = "Bytes in and out"),
         (name = "seal", description = "Finalize, manifest, archive"),
+        (name = "retention", description = "How long packages are kept, what holds them, deleting them"),
         (name = "audit", description = "What was done, by whom, when"),
         (name = "operations", description = "For those who run it"),
     ),

@@ -144,6 +144,10 @@ fn with_members(problem: Problem, error: &StoreError) -> Problem {
     match error {
         StoreError::NoPackage(package)
         | StoreError::Empty(package)
+        | StoreError::NotDeleted(package)
+        | StoreError::NoHold { package, .. }
+        | StoreError::NotExtended { package, .. }
+        | StoreError::NotReclassified { package, .. }
         | StoreError::Restless(package) => Problem { package_id: Some(*package), ..problem },
         StoreError::NoFile { package, path: file }
         | StoreError::DuplicatePath { package, path: file } => {
@@ -157,6 +161,12 @@ fn with_members(problem: Problem, error: &StoreError) -> Problem {
         }
         StoreError::WrongStatus { package, status, .. } => {
             Problem { package_id: Some(*package), package_status: Some(*status), ..problem }
+        }
+        StoreError::HoldReleased { status, .. } => {
+            Problem { package_status: Some(*status), ..problem }
+        }
+        StoreError::NotEligible { package, reasons } => {
+            Problem { package_id: Some(*package), reasons: Some(reasons.clone()), ..problem }
         }
         StoreError::Deleted { package, deleted_at, reason } => Problem {
             package_id: Some(*package),

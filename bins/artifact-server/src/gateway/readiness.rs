@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use artifact_domain::wire::ClockView;
 use artifact_store::health::PartHealth;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -31,6 +32,35 @@ pub(crate) struct Readiness {
     registry: RegistryState,
     /// The storage.
     storage: StorageState,
+    /// The clock; null if the registry is down.
+    clock: Option<ClockState>,
+}
+
+/// Whether the clock is trusted with deleting. One that is not stops nothing else.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub(crate) struct ClockState {
+    /// Whether deletion is suspended until somebody acknowledges the clock.
+    status: ClockStatus,
+    /// Why it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// Whether the clock is trusted with deleting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClockStatus {
+    /// It is.
+    Ok,
+    /// It contradicts what was seen before: nothing is deleted.
+    Suspended,
+}
+
+impl From<ClockView> for ClockState {
+    fn from(clock: ClockView) -> Self {
+        let status = if clock.suspended { ClockStatus::Suspended } else { ClockStatus::Ok };
+        Self { status, detail: clock.detail }
+    }
 }
 
 /// The registry as the last probe found it.
@@ -120,6 +150,7 @@ impl ReadinessCache {
                 latency_ms: milliseconds(health.storage.latency),
                 capabilities: Capabilities { write: works, read: works, delete: works },
             },
+            clock: health.clock.map(ClockState::from),
         };
         *last = Some((Instant::now(), readiness.clone()));
         readiness

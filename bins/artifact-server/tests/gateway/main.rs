@@ -8,6 +8,7 @@ mod concurrency;
 mod headers;
 mod paths;
 mod process;
+mod retention;
 mod room;
 mod serve;
 mod tar;

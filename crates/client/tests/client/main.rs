@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod deletion;
 mod digests;
 mod downloads;
 mod errors;
 mod line;
+mod retention;
 mod round_trip;
 mod scripted;
 mod support;

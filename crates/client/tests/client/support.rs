@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use artifact_client::{Client, ClientError, ClientOptions, NewFile, Retries};
-use artifact_domain::wire::{CreatePackage, PackageView};
+use artifact_domain::wire::{CreatePackage, ExtendRetention, FinalizePackage, PackageView};
 use artifact_domain::{LogicalPath, PackageId};
 use artifact_store::Limits;
 use artifact_testkit::TestServer;
@@ -43,6 +43,10 @@ pub(crate) fn request(json: &str) -> CreatePackage {
     serde_json::from_str(json).unwrap()
 }
 
+pub(crate) fn extend(json: &str) -> ExtendRetention {
+    serde_json::from_str(json).unwrap()
+}
+
 /// A package that nobody has, for servers that have none.
 pub(crate) fn some_id() -> PackageId {
     "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
@@ -50,6 +54,18 @@ pub(crate) fn some_id() -> PackageId {
 
 pub(crate) async fn open_package(server: &TestServer) -> PackageView {
     client(&server.url()).create_package(&request(r#"{"producer":"ci"}"#)).await.unwrap()
+}
+
+/// A sealed package that may be deleted at once.
+pub(crate) async fn expired_package(server: &TestServer) -> PackageView {
+    let client = client(&server.url());
+    let class = "passing".parse().unwrap();
+    let no_days = serde_json::from_str(r#"{"period_days":0}"#).unwrap();
+    client.put_retention_class(&class, &no_days).await.unwrap();
+    let create = request(r#"{"producer":"ci","retention_class":"passing"}"#);
+    let id = client.create_package(&create).await.unwrap().id;
+    client.upload_bytes(id, new_file("f"), "x").await.unwrap();
+    client.finalize(id, &FinalizePackage::default()).await.unwrap()
 }
 
 /// A server that gives an upload up soon after it fell silent.

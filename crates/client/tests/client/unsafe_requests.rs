@@ -1,11 +1,15 @@
 //! What must not be done twice is not repeated.
 
-use artifact_domain::wire::{ErrorCode, FailPackage, FinalizePackage, UpdatePackage};
+use artifact_domain::filter::PageLimit;
+use artifact_domain::wire::{
+    AcknowledgeClock, ChangeRetentionClass, ErrorCode, FailPackage, FinalizePackage, PlaceHold,
+    PutRetentionClass, ReleaseHold, UpdatePackage,
+};
 use artifact_testkit::TestServer;
 
 use crate::line::{Fault, Line};
 use crate::scripted::{Scripted, problem};
-use crate::support::{body, bytes, client, new_file, open_package, request, some_id};
+use crate::support::{body, bytes, client, extend, new_file, open_package, request, some_id};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_package_without_an_external_id_is_created_once() {
@@ -61,4 +65,42 @@ async fn finalize_is_repeated() {
     let sealed = client(&line.url()).finalize(id, &FinalizePackage::default()).await.unwrap();
     assert!(sealed.manifest_sha256.is_some());
     assert_eq!(line.connections(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_change_a_promise_twice_is_sent_once() {
+    let server = Scripted::answers(&[""]).await;
+    let client = client(&server.url());
+    let (id, hold) = (some_id(), some_id().to_string().parse().unwrap());
+    let (reason, class) = ("r".parse().unwrap(), "raw-evidence".parse().unwrap());
+    let days = extend(r#"{"days":1,"reason":"r"}"#);
+    client.extend_retention(id, &days).await.unwrap_err();
+    let place = PlaceHold { reason, mandate: None };
+    client.place_hold(id, &place).await.unwrap_err();
+    let release = ReleaseHold { reason: place.reason.clone() };
+    client.release_hold(id, hold, &release).await.unwrap_err();
+    let put = PutRetentionClass { period_days: None, description: None };
+    client.put_retention_class(&class, &put).await.unwrap_err();
+    let change = ChangeRetentionClass { retention_class: class, reason: place.reason.clone() };
+    client.change_retention_class(id, &change).await.unwrap_err();
+    let acknowledge = AcknowledgeClock { reason: place.reason };
+    client.acknowledge_clock(&acknowledge).await.unwrap_err();
+    assert_eq!(server.asked().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sets_a_promise_is_repeated() {
+    let server = TestServer::start();
+    let id = open_package(&server).await.id;
+    for json in [
+        r#"{"expires_at":"2999-01-01T00:00:00Z","reason":"r"}"#,
+        r#"{"permanent":true,"reason":"r"}"#,
+    ] {
+        let line = Line::to(server.address(), [Fault::CutDown(0)]).await;
+        let view = client(&line.url()).extend_retention(id, &extend(json)).await.unwrap();
+        assert_eq!(view.expires_at, extend(json).expires_at);
+        assert_eq!(line.connections(), 2);
+    }
+    let events = client(&server.url()).retention_events(id, None, PageLimit::default()).await;
+    assert_eq!(events.unwrap().items.len(), 3, "one for its class and one for each extension");
 }

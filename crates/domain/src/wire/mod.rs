@@ -7,6 +7,7 @@ mod file;
 mod package;
 mod page;
 mod problem;
+mod retention;
 mod strict;
 mod summary;
 
@@ -20,4 +21,9 @@ pub use package::{
 };
 pub use page::Page;
 pub use problem::{Problem, ProblemFile};
+pub use retention::{
+    AcknowledgeClock, ChangeRetentionClass, ClockView, DeletePackage, DeletionCandidate,
+    ExtendRetention, HoldView, InvalidExtension, PlaceHold, PutRetentionClass, ReleaseHold,
+    RetentionClassView, RetentionView,
+};
 pub use summary::{IngestReport, Outcome, Summary};

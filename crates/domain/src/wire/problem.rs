@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::id::PackageId;
 use crate::name::{Reason, RequestId};
+use crate::retention::RetentionReason;
 use crate::status::PackageStatus;
 use crate::time::Timestamp;
 use crate::wire::ErrorCode;
@@ -39,9 +40,9 @@ pub struct Problem {
     /// The files that stand in the way of finalize.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<ProblemFile>>,
-    /// Why the package must be kept.
+    /// Why the package must be kept: each rule that was consulted and what it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasons: Option<Vec<String>>,
+    pub reasons: Option<Vec<RetentionReason>>,
     /// When the package was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
+use artifact_domain::retention::DeletionReceipt;
 use artifact_domain::wire::{
     CheckFile, CheckFilesRequest, CheckFilesResponse, CreatePackage, ErrorCode, FinalizePackage,
-    Page, Summary,
+    Page, RetentionView, Summary,
 };
 use artifact_domain::{FileRecord, LogicalPath, PackageId};
 use artifact_store::{ArtifactStore, NewUpload, SmallFile, StoreError};
@@ -60,6 +61,14 @@ impl Destination for ArtifactStore {
 
     async fn summary(&self, package: PackageId) -> Result<Summary, DestinationError> {
         Ok(Self::summary(self, package).await?)
+    }
+
+    async fn retention(&self, package: PackageId) -> Result<RetentionView, DestinationError> {
+        Ok(Self::retention(self, package, None).await?)
+    }
+
+    async fn deletion(&self, package: PackageId) -> Result<DeletionReceipt, DestinationError> {
+        Ok(Self::deletion(self, package).await?)
     }
 
     async fn files(

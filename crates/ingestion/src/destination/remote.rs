@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use artifact_client::{Client, ClientError, NewFile};
+use artifact_domain::retention::DeletionReceipt;
 use artifact_domain::wire::{
     CheckFile, CheckFilesRequest, CheckFilesResponse, CreatePackage, ErrorCode, FileView,
-    FinalizePackage, Page, Summary,
+    FinalizePackage, Page, RetentionView, Summary,
 };
 use artifact_domain::{FileRecord, LogicalPath, PackageId, Sha256Digest};
 use artifact_store::{NewUpload, SmallFile};
@@ -78,6 +79,14 @@ impl Destination for Client {
 
     async fn summary(&self, package: PackageId) -> Result<Summary, DestinationError> {
         Ok(Self::summary(self, package).await?)
+    }
+
+    async fn retention(&self, package: PackageId) -> Result<RetentionView, DestinationError> {
+        Ok(Self::retention(self, package, None).await?)
+    }
+
+    async fn deletion(&self, package: PackageId) -> Result<DeletionReceipt, DestinationError> {
+        Ok(Self::deletion(self, package).await?)
     }
 
     async fn files(

@@ -8,7 +8,7 @@ use artifact_domain::event::Origin;
 use artifact_domain::id::{ClaimId, StorageId};
 use artifact_domain::label::Labels;
 use artifact_domain::metadata::Metadata;
-use artifact_domain::name::{Actor, LabelKey, LabelValue, RetentionClassName};
+use artifact_domain::name::{Actor, LabelKey, LabelValue, Reason, RetentionClassName};
 use artifact_domain::package::{Package, PackageDescription};
 use artifact_domain::retention::{RetentionPeriod, RetentionRule};
 use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus, Timestamp};
@@ -24,11 +24,17 @@ use artifact_registry::{
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 
+pub(crate) mod clock;
+pub(crate) mod deletions;
 pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod holds;
 pub(crate) mod lists;
+pub(crate) mod migrations;
 pub(crate) mod packages;
 pub(crate) mod races;
+pub(crate) mod records;
+pub(crate) mod retain;
 pub(crate) mod rules;
 pub(crate) mod seals;
 pub(crate) mod transactions;
@@ -100,6 +106,7 @@ macro_rules! for_every_behaviour {
             rules {
                 a_class_has_versions_and_the_last_one_is_current,
                 a_version_is_recorded_once,
+                the_database_itself_refuses_to_change_a_version,
                 a_storage_root_is_recorded_with_its_present_place,
                 writers_have_numbers_of_their_own_whoever_asks,
             }
@@ -108,6 +115,48 @@ macro_rules! for_every_behaviour {
                 audit_events_are_filtered_by_each_condition_and_by_all_together,
                 the_database_itself_refuses_to_change_an_event,
                 an_event_of_a_kind_that_nobody_knows_names_its_row_and_column,
+            }
+            holds {
+                a_hold_is_read_back_as_it_was_placed_and_as_it_was_released,
+                a_hold_is_found_on_its_own_package_alone,
+                holds_are_listed_in_the_order_of_placing_and_in_pages,
+                a_package_is_on_hold_while_any_of_its_holds_is_active,
+                a_hold_is_released_once,
+                a_hold_is_placed_on_a_package_that_is_there_and_once,
+                a_package_of_any_status_can_be_on_hold,
+                the_database_itself_refuses_to_edit_or_remove_a_hold,
+                a_damaged_hold_names_its_row_and_column,
+            }
+            retain {
+                class_version_and_expiry_change_and_nothing_else,
+                a_package_names_a_version_of_a_class_that_is_there,
+            }
+            deletions {
+                a_deleted_package_is_a_tombstone_with_a_receipt,
+                a_receipt_that_says_little_is_read_back_too,
+                a_deletion_leaves_no_claims_and_what_was_announced,
+                a_package_is_deleted_once,
+                the_external_id_of_a_deleted_package_is_free_again,
+                a_deletion_is_finished_once,
+                unfinished_deletions_are_listed_in_pages,
+                the_database_itself_refuses_to_change_what_a_deletion_left,
+                a_damaged_receipt_names_its_row_and_column,
+                candidates_are_over_expired_and_not_on_hold,
+                candidates_are_listed_by_expiry_and_id_in_pages,
+                a_change_of_a_package_changes_whether_it_is_a_candidate,
+            }
+            records {
+                a_record_is_due_until_that_very_revision_is_written,
+                records_due_are_listed_in_pages,
+                a_record_is_due_for_a_package_that_is_there_and_damage_names_it,
+            }
+            clock {
+                the_clock_is_unknown_until_it_is_set_and_then_as_it_was_set,
+                there_is_one_clock,
+                a_damaged_clock_names_its_column,
+            }
+            migrations {
+                a_registry_of_the_first_version_is_migrated_with_its_rows,
             }
             transactions {
                 a_transaction_that_fails_changes_nothing,
@@ -124,6 +173,12 @@ macro_rules! for_every_behaviour {
                 processes_that_start_together_record_the_first_classes_once,
                 commits_that_touch_the_same_packages_in_any_order_all_happen,
                 the_last_room_of_a_package_is_given_once,
+                a_hold_and_a_deletion_do_not_both_happen,
+                a_package_is_deleted_by_one_of_two,
+                a_hold_is_released_by_one_of_two,
+                a_package_with_a_new_hold_stays_on_hold_when_another_is_released,
+                two_changes_of_one_class_are_two_versions,
+                what_two_know_of_the_time_is_the_latest,
             }
         }
     };
@@ -183,9 +238,17 @@ pub(crate) fn another_process(registry: &Registry) -> Registry {
     Registry::open(registry.url(), OpenMode::Existing).unwrap()
 }
 
+pub(crate) fn reason(text: &str) -> Reason {
+    Reason::parse(text).unwrap()
+}
+
 /// Runs SQL past the registry, as an administrator might.
 pub(crate) fn raw(registry: &Registry, sql: &str) -> Result<(), String> {
-    match registry.url() {
+    raw_at(registry.url(), sql)
+}
+
+pub(crate) fn raw_at(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
+    match url {
         DatabaseUrl::Sqlite(path) => SqliteConnection::establish(path.to_str().unwrap())
             .unwrap()
             .batch_execute(&format!("PRAGMA busy_timeout = 5000; {sql}")),
@@ -216,6 +279,12 @@ impl<'r> Shelf<'r> {
             writer.insert_writer("this boot", at(0))
         });
         Self { registry, location: location.id, writer }
+    }
+
+    /// The shelf of a registry that has what a package needs.
+    pub(crate) fn at(registry: &'r Registry, location: StorageId) -> Self {
+        let writer = write(registry, |writer| writer.insert_writer("this boot", at(0)));
+        Self { registry, location, writer }
     }
 
     /// A shelf with one package on it.

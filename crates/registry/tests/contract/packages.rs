@@ -3,19 +3,15 @@
 use artifact_domain::digest::Sha256Digest;
 use artifact_domain::filter::AuditFilter;
 use artifact_domain::metadata::Metadata;
-use artifact_domain::name::{ExternalId, Producer, Reason, Title};
+use artifact_domain::name::{ExternalId, Producer, Title};
 use artifact_domain::package::Package;
 use artifact_domain::{PackageId, PackageStatus};
 use artifact_registry::{Registry, RegistryError};
 
-use super::{Shelf, at, is_postgres, labels, new_package, raw, read, write};
+use super::{Shelf, at, is_postgres, labels, new_package, raw, read, reason, write};
 
 fn external_id(text: &str) -> ExternalId {
     ExternalId::parse(text).unwrap()
-}
-
-fn reason(text: &str) -> Reason {
-    Reason::parse(text).unwrap()
 }
 
 fn metadata(json: &str) -> Metadata {

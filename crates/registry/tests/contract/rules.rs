@@ -7,7 +7,7 @@ use artifact_registry::locations::Location;
 use artifact_registry::writers::WriterId;
 use artifact_registry::{Durability, Reader, Registry, RegistryError};
 
-use super::{another_process, at, class, current_rules, raw, read, rule, write};
+use super::{another_process, at, class, current_rules, is_postgres, raw, read, rule, write};
 
 pub(crate) fn a_class_has_versions_and_the_last_one_is_current(registry: &Registry) {
     let (first, second) = (rule("raw-evidence", 1, Some(90)), rule("raw-evidence", 2, Some(30)));
@@ -23,11 +23,11 @@ pub(crate) fn a_class_has_versions_and_the_last_one_is_current(registry: &Regist
     assert_eq!(read(registry, |reader| reader.current_rule(&class("other"))), None);
     assert_eq!(current_rules(registry), [other, tenth]);
 
-    raw(registry, "UPDATE retention_rules SET period_days = -1 WHERE version = 10").unwrap();
+    raw(registry, "INSERT INTO retention_rules VALUES ('raw-evidence', 11, -1, '', 1)").unwrap();
     let error = registry.read(|reader| reader.current_rule(&name)).unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, RegistryError::Damaged { what: "retention rule", .. }), "{said}");
-    assert!(said.contains("raw-evidence version 10") && said.contains("period_days"), "{said}");
+    assert!(said.contains("raw-evidence version 11") && said.contains("period_days"), "{said}");
 }
 
 pub(crate) fn a_version_is_recorded_once(registry: &Registry) {
@@ -37,6 +37,39 @@ pub(crate) fn a_version_is_recorded_once(registry: &Registry) {
     assert!(matches!(again, Err(RegistryError::Query { .. })), "{again:?}");
     let current = read(registry, |reader| reader.current_rule(&class("raw-evidence")));
     assert_eq!(current, Some(rule("raw-evidence", 1, Some(90))));
+}
+
+pub(crate) fn the_database_itself_refuses_to_change_a_version(registry: &Registry) {
+    for version in [1, 2] {
+        write(registry, |writer| writer.insert_rule(&rule("raw-evidence", version, Some(90))));
+    }
+    let versions =
+        || [1, 2, 3].map(|n| read(registry, |reader| reader.rule(&class("raw-evidence"), n)));
+    let before = versions();
+    let row = "VALUES ('raw-evidence', 1, 1, 'another', 1)";
+    let mut attacks = vec![
+        "UPDATE retention_rules SET period_days = 1".to_owned(),
+        "UPDATE retention_rules SET version = 3 WHERE version = 2".to_owned(),
+        "UPDATE retention_rules SET description = 'another' WHERE version = 1".to_owned(),
+        "DELETE FROM retention_rules".to_owned(),
+        "DELETE FROM retention_rules WHERE version = 2".to_owned(),
+        format!("INSERT INTO retention_rules {row}"),
+        format!(
+            "INSERT INTO retention_rules {row} \
+             ON CONFLICT (class, version) DO UPDATE SET period_days = 1"
+        ),
+    ];
+    if is_postgres(registry) {
+        attacks.push("TRUNCATE retention_rules CASCADE".to_owned());
+    } else {
+        attacks.push(format!("INSERT OR REPLACE INTO retention_rules {row}"));
+        attacks.push("UPDATE OR REPLACE retention_rules SET version = 1".to_owned());
+    }
+    for attack in attacks {
+        let said = raw(registry, &attack).expect_err(&attack);
+        assert!(said.contains("never") || said.contains("constraint"), "{attack}: {said}");
+        assert_eq!(versions(), before, "{attack}");
+    }
 }
 
 fn locations(registry: &Registry) -> Vec<Location> {

@@ -1,11 +1,15 @@
 //! Deleting an object and the folders that became empty with it.
 
+use std::sync::Arc;
+
+use artifact_domain::{PackageId, bag};
 use object_store::path::Path;
 use rustix::fs::{AtFlags, FileType, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::Folder;
 use super::dir::split;
+use super::list::Walk;
 use crate::StorageError;
 
 /// Segments of the folder of a package: `packages/<id>`. It and what is above it stays.
@@ -43,6 +47,25 @@ impl Folder {
         }
         drop(folder);
         self.prune(parent);
+        Ok(())
+    }
+
+    /// Removes the folder of a package that has no object any more, and the folders in it that a
+    /// stopped process left empty.
+    pub(crate) fn remove_package(self: &Arc<Self>, package: PackageId) -> Result<(), StorageError> {
+        let mut walk = Walk::new(Arc::clone(self), bag::folder(package), true);
+        if let Some(found) = walk.next() {
+            let path = self.root.shown(&found?.key);
+            return Err(StorageError::Obstructed { operation: "remove", path, found: "an object" });
+        }
+        for folder in walk.folders.iter().rev() {
+            let (parent, name) = split(folder);
+            let parent = self.root.folder(parent);
+            match parent.and_then(|parent| unlinkat(parent, name, AtFlags::REMOVEDIR)) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(self.root.explain("remove", folder, error)),
+            }
+        }
         Ok(())
     }
 

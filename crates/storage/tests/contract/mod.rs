@@ -35,6 +35,7 @@ macro_rules! contract {
             creating_never_overwrites,
             several_new_objects_get_an_answer_each,
             a_writer_may_publish_again_once_the_key_is_free_and_then_never_more,
+            a_package_is_removed_once_nothing_is_left_of_it,
             odd_names_are_kept_byte_for_byte,
             objects_around_the_part_size_come_back_byte_for_byte,
             a_large_object_in_uneven_chunks_comes_back_byte_for_byte,

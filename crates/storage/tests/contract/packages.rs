@@ -113,3 +113,20 @@ pub(crate) async fn health_says_how_long_the_probe_took(storage: Storage) {
     assert!(!one.unwrap().latency.is_zero() && !two.unwrap().latency.is_zero());
     assert_eq!(storage.list_packages().count().await, 0);
 }
+
+pub(crate) async fn a_package_is_removed_once_nothing_is_left_of_it(storage: Storage) {
+    let package = package();
+    let keys = [payload(package, "a/b/c"), ObjectKey::tag(package, TagFile::Record)];
+    for key in &keys {
+        create(&storage, key, bytes(1)).await;
+    }
+    for key in &keys {
+        storage.delete(key).await.unwrap();
+    }
+    storage.remove_package(package).await.unwrap();
+    assert!(list(&storage, package).await.is_empty());
+    let names: Vec<String> = storage.list_packages().try_collect().await.unwrap();
+    assert!(!names.contains(&package.to_string()), "{names:?}");
+    // Again, and a package that never was.
+    storage.remove_package(package).await.unwrap();
+}

@@ -118,3 +118,20 @@ fn is_root(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata(folder).unwrap().uid() == 0
 }
+
+#[tokio::test]
+async fn removing_a_package_takes_empty_folders_along_and_never_an_object() {
+    let (storage, root) = fresh().await;
+    let package = package();
+    let key = payload(package, "a/file");
+    create(&storage, &key, bytes(3)).await;
+    let folder = root.path().join("packages").join(package.to_string());
+    fs::create_dir_all(folder.join("data/left/by a/stopped process")).unwrap();
+    let refused = storage.remove_package(package).await.unwrap_err();
+    assert!(matches!(&refused, StorageError::Obstructed { path, .. } if path.ends_with("a/file")));
+    assert!(folder.join("data/left/by a/stopped process").is_dir(), "nothing was touched");
+    storage.delete(&key).await.unwrap();
+    storage.remove_package(package).await.unwrap();
+    assert!(!folder.exists());
+    assert!(root.path().join("packages").is_dir());
+}

@@ -190,3 +190,16 @@ async fn sockets_and_pipes_are_named_and_block_nobody() {
     assert_eq!(items.iter().filter(|item| item.is_err()).count(), 2);
     assert_eq!(items.len(), 3);
 }
+
+#[tokio::test]
+async fn a_package_with_a_planted_symlink_is_not_removed() {
+    let (storage, root) = fresh().await;
+    let (outside, package) = (outside(), package());
+    let folder = root.path().join("packages").join(package.to_string());
+    fs::create_dir_all(&folder).unwrap();
+    symlink(outside.path(), folder.join("data")).unwrap();
+    let before = tree(outside.path());
+    let refused = storage.remove_package(package).await.unwrap_err();
+    names_the_symlink(&refused, &folder.join("data"));
+    assert_eq!(tree(outside.path()), before);
+}

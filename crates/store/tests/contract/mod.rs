@@ -17,29 +17,50 @@ use time::OffsetDateTime;
 mod archive;
 mod batch;
 mod changes;
+mod classes;
+mod clock;
 mod create;
+mod deletion;
+mod extend;
 mod finalize;
 mod history;
+mod holds;
+pub(crate) mod kept;
 mod lists;
 mod races;
 mod read;
+mod reclassify;
+mod refused_deletion;
 mod refused_uploads;
+mod retention;
+mod retention_races;
 mod tar;
 mod tar_hostile;
+mod unfinished;
 mod upload;
 
 pub(crate) use archive::*;
 pub(crate) use batch::*;
 pub(crate) use changes::*;
+pub(crate) use classes::*;
+pub(crate) use clock::*;
 pub(crate) use create::*;
+pub(crate) use deletion::*;
+pub(crate) use extend::*;
 pub(crate) use finalize::*;
 pub(crate) use history::*;
+pub(crate) use holds::*;
 pub(crate) use lists::*;
 pub(crate) use races::*;
 pub(crate) use read::*;
+pub(crate) use reclassify::*;
+pub(crate) use refused_deletion::*;
 pub(crate) use refused_uploads::*;
+pub(crate) use retention::*;
+pub(crate) use retention_races::*;
 pub(crate) use tar::*;
 pub(crate) use tar_hostile::*;
+pub(crate) use unfinished::*;
 pub(crate) use upload::*;
 
 /// Makes a test of each behaviour. `$options` is an async function to options and a guard.
@@ -165,6 +186,68 @@ macro_rules! contract {
             long_names_survive_both_archives,
             an_archive_is_made_of_a_finalized_package_only,
             an_archive_that_nobody_reads_to_its_end_does_no_harm,
+
+            the_retention_of_a_package_says_which_rules_protect_it,
+            retention_is_answered_for_any_time_with_the_holds_of_now,
+            what_nobody_made_has_no_retention,
+
+            an_extension_moves_the_expiry_and_both_trails_say_so,
+            an_extension_to_the_present_expiry_leaves_no_trace,
+            what_is_no_extension_is_refused_and_leaves_no_trace,
+            an_extension_of_what_has_expired_has_to_reach_the_present,
+            an_open_package_is_extended_and_finalize_keeps_the_later_date,
+            a_failed_package_is_extended_like_any_other,
+
+            a_package_is_put_into_a_class_that_keeps_it_longer,
+            a_package_is_put_into_the_newer_version_of_its_own_class,
+            a_class_that_keeps_a_package_less_long_is_refused_and_leaves_no_trace,
+            a_class_that_nobody_made_takes_no_package,
+            a_class_that_changes_leaves_its_packages_as_they_are,
+            finalize_goes_by_the_class_that_the_package_was_put_into,
+
+            a_new_store_has_five_classes_and_no_later_one_adds_them_again,
+            a_class_is_added_and_changed_and_each_version_is_audited,
+            two_who_put_a_class_at_once_make_two_versions_and_two_events,
+
+            a_package_is_held_until_its_last_hold_is_released,
+            a_hold_and_its_release_stay_on_record_with_who_and_why,
+            a_hold_is_released_once_and_by_its_own_package,
+            whatever_is_not_deleted_can_be_held,
+            holds_are_paged_in_the_order_in_which_they_were_placed,
+
+            a_package_that_nothing_protects_is_deleted_and_its_story_stays,
+            a_failed_package_is_deleted_with_the_files_that_it_got,
+            a_deleted_package_leaves_its_external_id_to_others,
+            there_is_no_receipt_before_a_deletion,
+            an_upload_that_outlives_its_package_stores_nothing,
+            a_store_that_was_opened_to_read_changes_no_promise,
+
+            what_a_rule_protects_is_not_deleted_and_nothing_is_recorded,
+            a_dry_run_says_what_would_go_and_lets_it_be,
+            what_may_be_deleted_is_listed_with_all_that_speaks_for_it,
+            what_may_be_deleted_is_paged_oldest_expiry_first,
+
+            deleting_again_removes_what_a_crash_left,
+            a_sweep_says_what_a_crash_left_and_removes_it_when_it_is_told_to,
+            a_sweep_finds_more_than_one_page_of_what_is_left,
+            several_who_finish_a_deletion_at_once_do_no_harm,
+
+            a_new_store_trusts_its_clock_and_remembers_the_latest_time,
+            a_clock_that_contradicts_what_was_seen_suspends_deletion_when_somebody_deletes,
+            a_clock_that_contradicts_what_was_seen_suspends_deletion_at_opening,
+            a_clock_that_is_not_trusted_stops_deleting_and_nothing_else,
+            an_acknowledged_clock_is_trusted_from_then_on,
+            how_far_a_clock_is_trusted_is_the_operators_choice,
+
+            of_a_hold_and_a_deletion_one_wins,
+            of_an_extension_and_a_deletion_one_wins,
+            of_a_class_change_and_a_deletion_one_wins,
+            a_deletion_beside_a_release_comes_before_it_or_after,
+            of_two_deletions_one_gets_the_receipt,
+            finalize_beside_an_extension_never_shortens,
+            of_two_class_changes_the_later_one_stands,
+            holds_that_come_and_go_at_once_are_all_counted,
+            a_reader_beside_a_deletion_gets_all_or_is_told,
         }
     };
     ($options:path, $($behaviour:ident),+ $(,)?) => {

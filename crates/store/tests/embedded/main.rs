@@ -7,9 +7,11 @@
 mod contract;
 mod crashes;
 mod damage;
+mod deletion;
 mod folder;
 mod health;
 mod opening;
+mod record;
 mod verify;
 
 use std::fs;

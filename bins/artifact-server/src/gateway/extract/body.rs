@@ -3,6 +3,7 @@
 use std::future::{Future as _, Ready, ready};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::gateway::Settings;
 use crate::gateway::problem::ApiError;
+use crate::gateway::socket::Window;
 
 /// Bytes are passed on in pieces of at most this size: the socket gives a few KiB at a time, and
 /// each piece costs two hand-overs to the threads that hash.
@@ -24,12 +26,28 @@ const PIECE: usize = 256 * 1024;
 
 /// In a crowd of bodies the pieces are smaller, down to this, so that together they stay below
 /// [`COLLECTED`] bytes.
-const LEAST_PIECE: usize = 16 * 1024;
+const LEAST_PIECE: usize = 32 * 1024;
 const COLLECTED: usize = 1 << 20;
+
+/// A chunk of so many bytes is passed on as it is.
+const LARGE_CHUNK: usize = 128 * 1024;
+
+/// The bytes that all connections together are read ahead of their bodies, and one of them at most
+/// and at least.
+const AHEAD: usize = 2 << 20;
+const MOST_AHEAD: usize = 512 * 1024;
+const LEAST_AHEAD: usize = 32 * 1024;
 
 /// How many bodies are being received.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd(AtomicUsize);
+
+impl Crowd {
+    /// How many bodies are being received; 1 if none is.
+    pub(crate) fn bodies(&self) -> usize {
+        self.0.load(Ordering::Relaxed).max(1)
+    }
+}
 
 /// What arrived is passed on after this time even if it is less, so that a slow sender is seen to
 /// be alive: a quarter of the time that an upload may be silent, at most this.
@@ -41,6 +59,14 @@ const LOOKS_PER_IDLE_TIME: u32 = 4;
 pub(crate) struct Body {
     payload: Payload,
     crowd: Option<web::Data<Crowd>>,
+    /// How far the connection may be read ahead.
+    window: Rc<Window>,
+    /// How many bytes are still to be passed on, as far as that was announced: no more is collected
+    /// than will come.
+    announced: usize,
+    /// What came and is not collected yet.
+    rest: Bytes,
+    /// The piece that is being collected; its capacity is the size that it will have.
     collected: BytesMut,
     /// When the first of the collected bytes came.
     since: Instant,
@@ -62,9 +88,16 @@ impl Body {
         if let Some(crowd) = &crowd {
             crowd.0.fetch_add(1, Ordering::Relaxed);
         }
+        let window = request.conn_data::<Rc<Window>>().cloned().unwrap_or_default();
+        window.open(window_size(crowd.as_ref()));
         Self {
             payload: payload.take(),
             crowd,
+            window,
+            announced: content_length(request.headers())
+                .and_then(|length| usize::try_from(length).ok())
+                .unwrap_or(usize::MAX),
+            rest: Bytes::new(),
             collected: BytesMut::new(),
             since: Instant::now(),
             patience: PATIENCE.min(idle / LOOKS_PER_IDLE_TIME),
@@ -84,12 +117,36 @@ impl Body {
 
     /// How much is collected before it is passed on.
     fn piece(&self) -> usize {
-        let bodies = self.crowd.as_ref().map_or(1, |crowd| crowd.0.load(Ordering::Relaxed).max(1));
+        let bodies = self.crowd.as_ref().map_or(1, |crowd| crowd.bodies());
         (COLLECTED / bodies).clamp(LEAST_PIECE, PIECE)
     }
 
     fn take(&mut self) -> Bytes {
-        self.collected.split().freeze()
+        std::mem::take(&mut self.collected).freeze()
+    }
+
+    /// Moves what came into the piece that is being collected; answers the piece when it is whole.
+    ///
+    /// It is copied, into exactly as much as it takes: a chunk keeps the whole buffer that it was
+    /// read into, and a few that wait to be written would keep many times their size.
+    fn collect(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        if self.collected.is_empty() {
+            let piece = self.piece().min(self.announced);
+            if self.rest.len() >= piece.max(LARGE_CHUNK) || self.rest.len() == self.announced {
+                self.announced -= self.rest.len().min(self.announced);
+                return Some(std::mem::take(&mut self.rest));
+            }
+            self.since = self.heard;
+            self.collected = BytesMut::with_capacity(piece);
+        }
+        let room = self.collected.capacity() - self.collected.len();
+        let taken = self.rest.split_to(room.min(self.rest.len()));
+        self.collected.extend_from_slice(&taken);
+        self.announced -= taken.len().min(self.announced);
+        (self.collected.len() == self.collected.capacity()).then(|| self.take())
     }
 
     /// Sets the alarm that ends the wait for more.
@@ -110,7 +167,13 @@ impl Drop for Body {
         if !self.ended {
             let _ = Pin::new(&mut self.payload).poll_next(&mut Context::from_waker(Waker::noop()));
         }
+        self.window.close();
     }
+}
+
+/// How far a connection may be read ahead of its body, with so many bodies under way.
+fn window_size(crowd: Option<&web::Data<Crowd>>) -> usize {
+    (AHEAD / crowd.map_or(1, |crowd| crowd.bodies())).clamp(LEAST_AHEAD, MOST_AHEAD)
 }
 
 fn upload_idle(request: &HttpRequest) -> Option<Duration> {
@@ -123,6 +186,9 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
+            if let Some(piece) = this.collect() {
+                return Poll::Ready(Some(Ok(piece)));
+            }
             if this.ended {
                 let left = this.take();
                 return Poll::Ready((!left.is_empty()).then_some(Ok(left)));
@@ -130,19 +196,8 @@ impl Stream for Body {
             match Pin::new(&mut this.payload).poll_next(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     this.heard = Instant::now();
-                    let piece = this.piece();
-                    if this.collected.is_empty() {
-                        if chunk.len() >= piece {
-                            return Poll::Ready(Some(Ok(chunk)));
-                        }
-                        this.since = this.heard;
-                        // As much as a whole piece and the chunk that makes it whole.
-                        this.collected.reserve(piece + chunk.len());
-                    }
-                    this.collected.extend_from_slice(&chunk);
-                    if this.collected.len() >= piece {
-                        return Poll::Ready(Some(Ok(this.take())));
-                    }
+                    this.window.used(chunk.len(), window_size(this.crowd.as_ref()));
+                    this.rest = chunk;
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.ended = true;
@@ -151,6 +206,7 @@ impl Stream for Body {
                 }
                 Poll::Ready(None) => this.ended = true,
                 Poll::Pending => {
+                    this.window.drained();
                     let until = if this.collected.is_empty() {
                         match this.idle {
                             None => return Poll::Pending,

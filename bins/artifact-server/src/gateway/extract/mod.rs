@@ -10,5 +10,5 @@ mod query;
 pub(crate) use body::{Body, Crowd, content_length, identity_coding};
 pub(crate) use digest::announced_sha256;
 pub(crate) use json::{Json, OptionalJson};
-pub(crate) use path::{FilePath, PackagePath};
+pub(crate) use path::{ClassPath, FilePath, HoldPath, PackagePath};
 pub(crate) use query::{NoQuery, Query};

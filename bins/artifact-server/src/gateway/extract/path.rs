@@ -4,6 +4,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use artifact_domain::id::{HoldId, InvalidId};
+use artifact_domain::name::RetentionClassName;
 use artifact_domain::wire::ErrorCode;
 use artifact_domain::{LogicalPath, PackageId};
 use percent_encoding::percent_decode_str;
@@ -16,7 +18,7 @@ use crate::gateway::routes::BASE;
 pub(crate) struct PackagePath(pub(crate) PackageId);
 
 fn package(text: &str) -> Result<PackageId, ApiError> {
-    text.parse().map_err(|error: artifact_domain::id::InvalidId| {
+    text.parse().map_err(|error: InvalidId| {
         ApiError::refuse(ErrorCode::NotFound, format!("there is no such package: {error}"))
     })
 }
@@ -27,6 +29,47 @@ impl FromRequest for PackagePath {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         ready(package(request.match_info().get("package").unwrap_or_default()).map(Self))
+    }
+}
+
+/// The hold that the URL names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HoldPath {
+    pub(crate) package: PackageId,
+    pub(crate) hold: HoldId,
+}
+
+impl FromRequest for HoldPath {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let segment = |name| request.match_info().get(name).unwrap_or_default();
+        let hold = |text: &str| {
+            text.parse().map_err(|error: InvalidId| {
+                ApiError::refuse(ErrorCode::NotFound, format!("there is no such hold: {error}"))
+            })
+        };
+        ready(
+            package(segment("package"))
+                .and_then(|package| Ok(Self { package, hold: hold(segment("hold"))? })),
+        )
+    }
+}
+
+/// The retention class that the URL names. It may be one that is yet to be made, so a name that
+/// no class can have is a bad request.
+#[derive(Debug, Clone)]
+pub(crate) struct ClassPath(pub(crate) RetentionClassName);
+
+impl FromRequest for ClassPath {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let name = request.match_info().get("class").unwrap_or_default();
+        let class = RetentionClassName::parse(name);
+        ready(class.map(Self).map_err(|error| ApiError::invalid(error.to_string())))
     }
 }
 

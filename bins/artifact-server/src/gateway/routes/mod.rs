@@ -8,10 +8,12 @@ use artifact_domain::wire::ErrorCode;
 use super::problem::ApiError;
 
 pub(crate) mod audit;
+pub(crate) mod classes;
 pub(crate) mod docs;
 pub(crate) mod files;
 pub(crate) mod operations;
 pub(crate) mod packages;
+pub(crate) mod retention;
 pub(crate) mod seal;
 
 /// Where the resources of the interface begin; what an operator asks for lies at the root.
@@ -23,6 +25,8 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
     app.configure(files::routes)
         .configure(packages::routes)
         .configure(seal::routes)
+        .configure(retention::routes)
+        .configure(classes::routes)
         .configure(audit::routes)
         .configure(operations::routes)
         .configure(docs::routes)

@@ -1,4 +1,4 @@
-//! Retention classes as records. The rules over them are in `artifact-retention`.
+//! Retention classes and their versions.
 
 use crate::name::RetentionClassName;
 use crate::time::Timestamp;
