@@ -34,6 +34,10 @@ bless:
 bench *options:
     cargo bench --package artifact-ingest --bench ingest -- {{ options }}
 
+# What a decision over retention costs, and a list of candidates among 100,000 packages.
+bench-retention *options:
+    cargo bench --package artifact-store --bench retention -- {{ options }}
+
 # The gateway beside nginx and dufs; needs `just setup-bench` once.
 bench-gateway *options:
     cargo build --release --bin artifact-server --bin artifact-ingest
