@@ -23,7 +23,7 @@ pub(crate) struct Crowd {
 }
 
 /// The bytes that the parts of all writers may have together while they are collected.
-const COLLECTED_BYTES: usize = 1 << 20;
+const COLLECTED_BYTES: usize = 2 << 20;
 
 /// The smallest part, in bytes. Parts are whole multiples of it.
 const LEAST_PART: usize = 64 * 1024;

@@ -1,5 +1,8 @@
 //! Both digests of a stream, computed while its bytes pass.
 
+use std::num::NonZero;
+use std::sync::LazyLock;
+
 use artifact_domain::digest::{Blake3Digest, Sha256Digest};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -7,19 +10,18 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
-use crate::open::blocking;
 
-/// Up to this many bytes are hashed where they arrive. Hashing them takes less time than waking
-/// another thread would.
-const INLINE_BYTES: usize = 128 * 1024;
+/// Beyond so many bytes a stream is hashed by two threads of its own, if they are free. Below, the
+/// hand-overs cost more than they gain.
+const SHORT_STREAM: u64 = 4 << 20;
 
-/// Streams that are hashed by two threads of their own at a time. Those threads are taken for as
-/// long as the stream lasts; without a bound, a crowd of slow uploads would take all that there are.
-static PARALLEL: Semaphore = Semaphore::const_new(4);
-
-/// Chunks of other streams that are hashed at a time: each takes a thread, and more threads than
-/// cores hash no faster.
-static STEPWISE: Semaphore = Semaphore::const_new(4);
+/// Streams that are hashed by two threads of their own at a time. In a crowd every core has a
+/// stream to hash anyway, and more threads than cores hash no faster. And those threads are taken
+/// for as long as the stream lasts: a crowd of slow uploads must not take all that there are.
+static PARALLEL: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+    Semaphore::new((cores / 2).max(1))
+});
 
 /// Chunks that wait for each hash; with chunks of at most 1 MiB this bounds the memory.
 const WAITING_CHUNKS: usize = 2;
@@ -43,9 +45,9 @@ impl Digests {
     }
 }
 
-/// Computes SHA-256 and BLAKE3 of one stream. A short stream is hashed in place; a longer one by
-/// two threads of its own, so that the slower digest alone bounds the speed: SHA-256 of one
-/// stream cannot be split. In a crowd, streams borrow a thread for each chunk.
+/// Computes SHA-256 and BLAKE3 of one stream. A long stream is hashed by two threads of its own, so
+/// that the slower digest alone bounds the speed: SHA-256 of one stream cannot be split. A short
+/// one, and any in a crowd, is hashed where it arrives, a chunk at a time: about 1 ms a MiB.
 pub(crate) struct Digester {
     size: u64,
     hashing: Hashing,
@@ -60,10 +62,6 @@ enum Hashing {
         sha256: Lane<Sha256Digest>,
         blake3: Lane<Blake3Digest>,
         turn: SemaphorePermit<'static>,
-    },
-    Stepwise {
-        sha256: Box<Sha256>,
-        blake3: Box<blake3::Hasher>,
     },
 }
 
@@ -126,43 +124,29 @@ impl Digester {
     /// Hashes the next bytes of the stream, or hands them to the threads that do.
     pub(crate) async fn update(&mut self, chunk: &Bytes) -> Result<(), StoreError> {
         self.size += chunk.len() as u64;
-        if self.size > INLINE_BYTES as u64 {
+        if self.size > SHORT_STREAM {
             self.leave_this_thread();
         }
         match &mut self.hashing {
             Hashing::Inline { sha256, blake3 } => {
                 sha256.update(chunk);
                 blake3.update(chunk);
+                // Others on this thread have their turn between two chunks.
+                if self.size > chunk.len() as u64 {
+                    tokio::task::yield_now().await;
+                }
                 Ok(())
             }
             Hashing::Parallel { sha256, blake3, .. } => {
                 sha256.send(chunk.clone()).await?;
                 blake3.send(chunk.clone()).await
             }
-            Hashing::Stepwise { sha256, blake3 } => {
-                let (mut one, mut other) = (std::mem::take(sha256), std::mem::take(blake3));
-                let chunk = chunk.clone();
-                let hash = move || {
-                    one.update(&chunk);
-                    other.update(&chunk);
-                    Ok::<_, StoreError>((one, other))
-                };
-                // The semaphore is never closed, so there is always a turn.
-                let turn = STEPWISE.acquire().await;
-                (*sha256, *blake3) = blocking(hash).await?;
-                drop(turn);
-                Ok(())
-            }
         }
     }
 
     fn leave_this_thread(&mut self) {
         if let Hashing::Inline { sha256, blake3 } = &mut self.hashing {
-            let Ok(turn) = PARALLEL.try_acquire() else {
-                let (sha256, blake3) = (std::mem::take(sha256), std::mem::take(blake3));
-                self.hashing = Hashing::Stepwise { sha256, blake3 };
-                return;
-            };
+            let Ok(turn) = PARALLEL.try_acquire() else { return };
             self.hashing = Hashing::Parallel {
                 turn,
                 sha256: Lane::start(
@@ -184,9 +168,7 @@ impl Digester {
     /// The digests of everything seen.
     pub(crate) async fn finish(self) -> Result<Digests, StoreError> {
         let (sha256, blake3) = match self.hashing {
-            Hashing::Inline { sha256, blake3 } | Hashing::Stepwise { sha256, blake3 } => {
-                (sha256_of(*sha256), blake3_of(*blake3))
-            }
+            Hashing::Inline { sha256, blake3 } => (sha256_of(*sha256), blake3_of(*blake3)),
             Hashing::Parallel { sha256, blake3, turn } => {
                 let digests = (sha256.finish().await?, blake3.finish().await?);
                 drop(turn);
@@ -203,14 +185,14 @@ mod tests {
 
     #[tokio::test]
     async fn digests_do_not_depend_on_how_the_stream_is_cut() {
-        let bytes: Vec<u8> = (0..700_001_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
-        for chunk in [1000, 131_072, 131_073, 700_001] {
+        let bytes: Vec<u8> = (0..9_000_001_u32).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        for chunk in [1000, 131_072, 131_073, 9_000_001] {
             let mut digester = Digester::new();
             for part in bytes.chunks(chunk) {
                 digester.update(&Bytes::copy_from_slice(part)).await.unwrap();
             }
             let digests = digester.finish().await.unwrap();
-            assert_eq!(digests.size, 700_001);
+            assert_eq!(digests.size, 9_000_001);
             assert_eq!(digests.sha256, Sha256Digest::of(&bytes));
             assert_eq!(digests.blake3.as_bytes(), blake3::hash(&bytes).as_bytes());
         }
@@ -218,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_of_streams_is_hashed_like_one() {
-        let bytes = vec![7; 400_000];
+        let bytes = vec![7; 6_000_000];
         let hashes = (0..40).map(|_| async {
             let mut digester = Digester::new();
             for part in bytes.chunks(100_000) {

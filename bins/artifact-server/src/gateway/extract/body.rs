@@ -27,7 +27,7 @@ const PIECE: usize = 256 * 1024;
 /// In a crowd of bodies the pieces are smaller, down to this, so that together they stay below
 /// [`COLLECTED`] bytes.
 const LEAST_PIECE: usize = 32 * 1024;
-const COLLECTED: usize = 1 << 20;
+const COLLECTED: usize = 2 << 20;
 
 /// A chunk of so many bytes is passed on as it is.
 const LARGE_CHUNK: usize = 128 * 1024;
