@@ -15,6 +15,14 @@ serve *options:
 test:
     cargo test --workspace
 
+# The tests that need PostgreSQL or Ceph, on throwaway ones; needs `just setup-engines` once.
+test-engines *filters:
+    .ci/test-engines {{ filters }}
+
+# Install PostgreSQL and Ceph for test-engines (Debian, as root).
+setup-engines:
+    .ci/setup-engines
+
 # What CI checks before the tests: format, lints and documentation, warnings denied.
 lint:
     cargo fmt --all --check

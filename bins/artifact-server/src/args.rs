@@ -1,17 +1,20 @@
 //! The command line as clap reads it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use artifact_domain::PackageId;
 use artifact_domain::size::ByteSize;
-use artifact_store::{ClockTolerance, DatabaseUrl};
+use artifact_store::{ClockTolerance, ConnectionOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod retention;
+mod storage;
 
 pub(crate) use retention::{ClassesCommand, Retention, RetentionCommand, Sweep, Who};
+pub(crate) use storage::{Hidden, S3, StorageUrl};
 
 /// Serve and operate a store of evidence packages.
 #[derive(Debug, Parser)]
@@ -52,11 +55,32 @@ pub(crate) struct Place {
         value_name = "URL",
         hide_env_values = true
     )]
-    pub(crate) database_url: Option<DatabaseUrl>,
+    pub(crate) database_url: Option<Hidden>,
 
-    /// Storage: file:///<path> [default: the data folder]
-    #[arg(long, global = true, env = "ARTIFACT_STORE_STORAGE_URL", value_name = "URL", value_parser = storage_folder)]
-    pub(crate) storage_url: Option<PathBuf>,
+    /// Most connections to the registry that this process has open at once
+    #[arg(
+        long,
+        global = true,
+        env = "ARTIFACT_STORE_DATABASE_CONNECTIONS",
+        default_value_t = ConnectionOptions::default().pool_size,
+        value_name = "N"
+    )]
+    pub(crate) database_connections: NonZeroU32,
+
+    /// How long a request waits for a connection to the registry
+    #[arg(long, global = true, env = "ARTIFACT_STORE_DATABASE_CONNECTION_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub(crate) database_connection_timeout: Duration,
+
+    /// How long one statement may run in PostgreSQL
+    #[arg(long, global = true, env = "ARTIFACT_STORE_DATABASE_STATEMENT_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub(crate) database_statement_timeout: Duration,
+
+    /// Storage: `file:///<path>` or `s3://bucket/prefix` [default: the data folder]
+    #[arg(long, global = true, env = "ARTIFACT_STORE_STORAGE_URL", value_name = "URL")]
+    pub(crate) storage_url: Option<StorageUrl>,
+
+    #[command(flatten)]
+    pub(crate) s3: S3,
 
     /// How far the clock may stand before the latest time that the registry has seen; farther,
     /// and nothing is deleted until it is acknowledged
@@ -69,6 +93,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// How the registry is spoken to.
+    pub(crate) fn connections(&self) -> ConnectionOptions {
+        ConnectionOptions {
+            pool_size: self.database_connections,
+            connection_timeout: self.database_connection_timeout,
+            statement_timeout: self.database_statement_timeout,
+            ..ConnectionOptions::default()
+        }
+    }
+
     /// How far the clock is trusted.
     pub(crate) const fn clock_tolerance(&self) -> ClockTolerance {
         ClockTolerance { behind: self.clock_behind, ahead: self.clock_ahead }
@@ -114,6 +148,12 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Make the registry, or bring it to this version
     Migrate,
+    /// Try out what the registry and the storage really do
+    Check {
+        /// Print one JSON object on stdout
+        #[arg(long)]
+        json: bool,
+    },
     /// Read every stored byte again and hold it against what was promised
     Verify {
         /// One package instead of all finalized ones
@@ -185,14 +225,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         Ok(_) => Err(format!("{expected}, longer than nothing")),
         Err(error) => Err(format!("{expected}: {error}")),
-    }
-}
-
-fn storage_folder(url: &str) -> Result<PathBuf, String> {
-    match url.split_once("://") {
-        Some(("file", path)) if path.starts_with('/') => Ok(PathBuf::from(path)),
-        Some(("s3", _)) => Err("S3 is not served yet: use file:///<path>".to_owned()),
-        _ => Err("expected file:///<absolute path>".to_owned()),
     }
 }
 

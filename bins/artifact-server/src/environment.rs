@@ -1,10 +1,13 @@
 //! The variables that this program reads.
 
 /// Every variable of artifact-store, also those that other programs of it read.
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 24] = [
     "ARTIFACT_STORE_DATA_DIR",
     "ARTIFACT_STORE_BIND",
     "ARTIFACT_STORE_DATABASE_URL",
+    "ARTIFACT_STORE_DATABASE_CONNECTIONS",
+    "ARTIFACT_STORE_DATABASE_CONNECTION_TIMEOUT",
+    "ARTIFACT_STORE_DATABASE_STATEMENT_TIMEOUT",
     "ARTIFACT_STORE_STORAGE_URL",
     "ARTIFACT_STORE_S3_ENDPOINT",
     "ARTIFACT_STORE_S3_REGION",

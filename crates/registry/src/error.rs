@@ -99,10 +99,11 @@ pub enum RegistryError {
         #[source]
         source: DieselError,
     },
-    /// No connection became free in time, or the server closed the one in use.
-    #[error("failed to get a connection to the registry: {reason}")]
+    /// No connection can be had or became free in time, the server closed the one in use, or it
+    /// took too long over a statement.
+    #[error("the registry does not answer: {reason}")]
     NoConnection {
-        /// What the pool said.
+        /// How it shows.
         reason: String,
     },
     /// The database refused or failed a statement.
@@ -141,7 +142,7 @@ impl RegistryError {
         // The message of a broken constraint may quote a user's words.
         let unknown = matches!(kind, Unknown);
         let says = |words: &[&str]| unknown && words.iter().any(|words| message.contains(words));
-        if matches!(kind, ClosedConnection | UnableToSendCommand) {
+        if matches!(kind, ClosedConnection | UnableToSendCommand) || says(&["statement timeout"]) {
             Self::NoConnection { reason: format!("failed to {operation}: {}", message.trim()) }
         } else if matches!(kind, SerializationFailure)
             || says(&["is locked", "lock timeout", "deadlock detected"])
@@ -239,6 +240,13 @@ mod tests {
         let error = meaning(closed);
         assert!(matches!(error, RegistryError::NoConnection { .. }), "{error:?}");
         assert!(error.to_string().ends_with("unexpectedly"), "{error}");
+    }
+
+    #[test]
+    fn a_statement_that_took_too_long_is_an_unavailable_registry_not_a_defect() {
+        let error = meaning(unknown("canceling statement due to statement timeout"));
+        assert!(matches!(error, RegistryError::NoConnection { .. }), "{error:?}");
+        assert!(error.to_string().contains("count sheep"), "{error}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub mod writers;
 pub use error::RegistryError;
 #[doc(hidden)]
 pub use open::OpenOptions;
-pub use open::{Durability, OpenMode, Registry};
+pub use open::{ConnectionOptions, Durability, OpenMode, Registry};
 pub use read::Reader;
 pub use url::DatabaseUrl;
 pub use write::Writer;

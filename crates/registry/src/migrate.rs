@@ -1,5 +1,8 @@
 //! Migrations: embedded in the program, one tree for each database.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationVersion;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -26,6 +29,7 @@ pub(crate) fn look(
 pub(crate) fn run(
     connection: &mut RegistryConnection,
     url: &DatabaseUrl,
+    lock_timeout: Duration,
 ) -> Result<(), RegistryError> {
     // One transaction around all of it, begun with the write lock: of several processes that
     // start at once, one migrates and the others find it done.
@@ -34,8 +38,7 @@ pub(crate) fn run(
             RegistryConnection::Postgres(_) => POSTGRES,
             RegistryConnection::Sqlite(_) => SQLITE,
         };
-        connection
-            .lock_name("migrations")
+        wait_for_others(connection, lock_timeout)
             .map_err(|error| RegistryError::query(url, "wait for other migrations", error))?;
         on_backend!(connection, |c| c.run_pending_migrations(source).map(|_| ())).map_err(|error| {
             RegistryError::Open {
@@ -44,6 +47,22 @@ pub(crate) fn run(
             }
         })
     })
+}
+
+/// Waits until no other process migrates. A migration of a large registry may take longer than a
+/// statement or a lock may otherwise, and nobody who starts meanwhile should give up; but a
+/// migration itself does not queue for a table behind others without end, for all that come later
+/// would queue behind it.
+fn wait_for_others(connection: &mut RegistryConnection, lock_timeout: Duration) -> QueryResult<()> {
+    if let RegistryConnection::Postgres(c) = connection {
+        c.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
+    }
+    connection.lock_name("migrations")?;
+    if let RegistryConnection::Postgres(c) = connection {
+        let milliseconds = crate::open::milliseconds(lock_timeout);
+        c.batch_execute(&format!("SET LOCAL lock_timeout = {milliseconds}"))?;
+    }
+    Ok(())
 }
 
 /// The first migration that the database lacks; an error if it has one that is not known here.

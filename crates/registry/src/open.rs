@@ -1,5 +1,7 @@
 //! Opening a registry, and the two ways into it: reading and writing.
 
+use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,17 +14,8 @@ use crate::connection::{RegistryConnection, on_backend};
 use crate::error::RegistryError;
 use crate::migrate;
 use crate::read::Reader;
-use crate::url::DatabaseUrl;
+use crate::url::{self, DatabaseUrl};
 use crate::write::Writer;
-
-/// How long a statement waits for another process's lock before it fails.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a caller waits for a free connection.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Connections that are open at once.
-const POOL_SIZE: u32 = 8;
 
 /// What a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +37,36 @@ pub enum OpenMode {
     Existing,
 }
 
+/// How many connections there are, and how long they are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// The most connections that this process has open at once.
+    pub pool_size: NonZeroU32,
+    /// How long a caller waits until one of them is free, and how long making one may take.
+    pub connection_timeout: Duration,
+    /// How long one statement may run. PostgreSQL only: SQLite has nobody who could stop it.
+    pub statement_timeout: Duration,
+    /// How long a statement waits for somebody else's lock before it fails.
+    pub lock_timeout: Duration,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            pool_size: const { NonZeroU32::new(8).unwrap() },
+            connection_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The metadata of a store. Cheap to clone; every method blocks, so call it from a thread that
 /// may.
 #[derive(Clone)]
 pub struct Registry {
-    pool: Pool<Connector>,
-    url: DatabaseUrl,
+    pool: Pool<Slots>,
+    connector: Arc<Connector>,
     /// SQLite has one writer at a time. Waiting here wakes at once; SQLite's own busy handler, which
     /// is left to wait for other processes, sleeps and polls.
     write_turn: Option<Arc<Mutex<()>>>,
@@ -57,7 +74,7 @@ pub struct Registry {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Registry").field("url", self.url()).finish_non_exhaustive()
     }
 }
 
@@ -67,16 +84,16 @@ impl std::fmt::Debug for Registry {
 pub struct OpenOptions {
     /// What opening may do.
     pub mode: OpenMode,
-    /// How long a statement waits for another process's lock before it fails.
-    pub busy_timeout: Duration,
+    /// How the database is spoken to.
+    pub connections: ConnectionOptions,
     /// SQL that each new connection runs at last.
     pub on_connect: String,
 }
 
 impl OpenOptions {
     /// What [`Registry::open`] takes.
-    pub const fn new(mode: OpenMode) -> Self {
-        Self { mode, busy_timeout: BUSY_TIMEOUT, on_connect: String::new() }
+    pub fn new(mode: OpenMode) -> Self {
+        Self { mode, connections: ConnectionOptions::default(), on_connect: String::new() }
     }
 }
 
@@ -84,6 +101,16 @@ impl Registry {
     /// Opens the registry at `url`.
     pub fn open(url: &DatabaseUrl, mode: OpenMode) -> Result<Self, RegistryError> {
         Self::open_with(url, &OpenOptions::new(mode))
+    }
+
+    /// Opens the registry at `url` and speaks to the database as the options say.
+    pub fn open_with_connections(
+        url: &DatabaseUrl,
+        mode: OpenMode,
+        connections: &ConnectionOptions,
+    ) -> Result<Self, RegistryError> {
+        let options = OpenOptions { connections: *connections, ..OpenOptions::new(mode) };
+        Self::open_with(url, &options)
     }
 
     /// Opens the registry at `url`, with everything said.
@@ -116,8 +143,6 @@ impl Registry {
             }
         }
         let connector = Connector { url: url.clone(), options: options.clone() };
-        // The first connection is made here rather than by the pool, which would hide why it
-        // failed behind a timeout.
         let mut first = connector.establish(options.mode)?;
         let pending = migrate::look(&mut first, url)?;
         if let (Some(migration), OpenMode::Existing) = (&pending, options.mode) {
@@ -126,21 +151,20 @@ impl Registry {
         }
         connector.configure(&mut first)?;
         if pending.is_some() {
-            migrate::run(&mut first, url)?;
+            migrate::run(&mut first, url, options.connections.lock_timeout)?;
         }
         let pool = Pool::builder()
-            .max_size(POOL_SIZE)
+            .max_size(options.connections.pool_size.get())
             .min_idle(Some(0))
-            .connection_timeout(CONNECTION_TIMEOUT)
-            // A server may have closed a connection since it was used last; a file cannot.
-            .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
-            .build_unchecked(connector);
-        Ok(Self { pool, url: url.clone(), write_turn })
+            .connection_timeout(options.connections.connection_timeout)
+            .test_on_check_out(false)
+            .build_unchecked(Slots);
+        Ok(Self { pool, connector: Arc::new(connector), write_turn })
     }
 
     /// Where the registry is, without any password.
-    pub const fn url(&self) -> &DatabaseUrl {
-        &self.url
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.connector.url
     }
 
     /// Reads, in one snapshot only if the caller needs one statement.
@@ -148,7 +172,7 @@ impl Registry {
     where
         E: From<RegistryError>,
     {
-        f(&mut Reader::new(&mut *self.connection()?, &self.url))
+        f(&mut Reader::new(self.slot()?.connection(&self.connector)?, self.url()))
     }
 
     /// Reads and writes in one transaction: all of it happens or, on an error, none.
@@ -164,41 +188,135 @@ impl Registry {
             .write_turn
             .as_ref()
             .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        self.connection()?.write_transaction(&self.url, durability, |connection| {
-            f(&mut Writer::new(connection, &self.url))
-        })
+        self.slot()?.connection(&self.connector)?.write_transaction(
+            self.url(),
+            durability,
+            |connection| f(&mut Writer::new(connection, self.url())),
+        )
     }
 
-    fn connection(&self) -> Result<PooledConnection<Connector>, RegistryError> {
-        self.pool.get().map_err(|error| RegistryError::NoConnection { reason: error.to_string() })
+    fn slot(&self) -> Result<PooledConnection<Slots>, RegistryError> {
+        let patience = self.connector.options.connections.connection_timeout;
+        self.pool.get().map_err(|_timeout| RegistryError::NoConnection {
+            reason: format!("all {} are in use for {patience:?}", self.pool.max_size()),
+        })
     }
 }
 
-/// Makes connections for the pool.
+/// A place for one connection, which whoever holds the place makes when it is needed.
+///
+/// Were connections made by the pool, a caller would wait for all of its patience while the
+/// database is down, not be told why, and wait for the pool's next attempt when it is up again.
+#[derive(Default)]
+struct Slot(Option<RegistryConnection>);
+
+impl Slot {
+    /// A connection that works: the one that is there, or a new one in its place.
+    fn connection(
+        &mut self,
+        connector: &Connector,
+    ) -> Result<&mut RegistryConnection, RegistryError> {
+        let works = self.0.as_mut().is_some_and(|connection| match connection {
+            // The server may have closed it since it was used last.
+            RegistryConnection::Postgres(c) => c.ping().is_ok(),
+            RegistryConnection::Sqlite(_) => true,
+        });
+        if !works {
+            // The old one goes first: the server counts them.
+            self.0 = None;
+            let made = connector.connect().map_err(|error| match error {
+                RegistryError::Open { reason, .. } if connector.is_remote() => {
+                    RegistryError::NoConnection { reason }
+                }
+                error => error,
+            })?;
+            return Ok(self.0.insert(made));
+        }
+        self.0.as_mut().ok_or_else(|| unreachable!("it works"))
+    }
+}
+
+/// Keeps the places for the pool.
+struct Slots;
+
+impl ManageConnection for Slots {
+    type Connection = Slot;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Slot, Infallible> {
+        Ok(Slot::default())
+    }
+
+    fn is_valid(&self, _slot: &mut Slot) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    /// A place is never broken; a connection in it may be and goes, such as one whose transaction
+    /// was not ended.
+    fn has_broken(&self, slot: &mut Slot) -> bool {
+        if slot.0.as_mut().is_some_and(RegistryConnection::is_broken) {
+            slot.0 = None;
+        }
+        false
+    }
+}
+
+/// Makes connections.
 struct Connector {
     url: DatabaseUrl,
     options: OpenOptions,
 }
 
 impl Connector {
+    const fn is_remote(&self) -> bool {
+        matches!(self.url, DatabaseUrl::Postgres(_))
+    }
+
+    /// A connection to a registry that was looked at when it was opened.
+    fn connect(&self) -> Result<RegistryConnection, RegistryError> {
+        let mut connection = self.establish(OpenMode::Existing)?;
+        self.configure(&mut connection)?;
+        Ok(connection)
+    }
+
     /// A connection that has been told nothing but how long to wait.
     fn establish(&self, mode: OpenMode) -> Result<RegistryConnection, RegistryError> {
         let failed = |reason: String| RegistryError::Open { url: self.url.to_string(), reason };
-        let patience = self.options.busy_timeout.as_millis();
         match &self.url {
-            DatabaseUrl::Postgres(url) => PgConnection::establish(url)
+            DatabaseUrl::Postgres(url) => PgConnection::establish(&self.libpq_url(url))
                 .map(RegistryConnection::Postgres)
-                .map_err(|error: ConnectionError| failed(error.to_string())),
+                .map_err(|error: ConnectionError| failed(one_line(&error.to_string()))),
             DatabaseUrl::Sqlite(path) => {
                 let path = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
                 let mut connection = SqliteConnection::establish(&sqlite_uri(&path, mode))
                     .map_err(|error| failed(error.to_string()))?;
                 connection
-                    .batch_execute(&format!("PRAGMA busy_timeout = {patience}"))
+                    .batch_execute(&format!("PRAGMA busy_timeout = {}", self.lock_timeout()))
                     .map_err(|error| self.failed(error))?;
                 Ok(RegistryConnection::Sqlite(connection))
             }
         }
+    }
+
+    fn lock_timeout(&self) -> u128 {
+        milliseconds(self.options.connections.lock_timeout)
+    }
+
+    /// The URL with an end to each wait for a server that has vanished without a word, which would
+    /// be the kernel's quarter of an hour. What the URL itself says comes last and holds.
+    fn libpq_url(&self, url: &str) -> String {
+        let patience = self.options.connections.connection_timeout;
+        url::with_defaults(
+            url,
+            &[
+                // Whole seconds; libpq takes 0 for no end.
+                ("connect_timeout", patience.as_secs().max(1).to_string()),
+                ("tcp_user_timeout", milliseconds(patience).to_string()),
+                ("keepalives_idle", patience.as_secs().max(1).to_string()),
+                ("keepalives_interval", "5".to_owned()),
+                ("keepalives_count", "3".to_owned()),
+            ],
+        )
     }
 
     /// Sets what each connection needs.
@@ -206,13 +324,15 @@ impl Connector {
         match connection {
             // Transactions see what others committed before each statement, and lock what they
             // decide by; a commit is on disk when it answers, whatever the server's default is;
-            // and waiting for a lock ends, as it does with SQLite.
+            // and waiting for a lock ends, as it does with SQLite, and so does a statement.
             RegistryConnection::Postgres(c) => c.batch_execute(&format!(
                 "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  SELECT set_config('synchronous_commit', 'on', false) \
                  WHERE current_setting('synchronous_commit') = 'off'; \
-                 SET lock_timeout = {};",
-                self.options.busy_timeout.as_millis()
+                 SET lock_timeout = {}; \
+                 SET statement_timeout = {};",
+                self.lock_timeout(),
+                milliseconds(self.options.connections.statement_timeout)
             )),
             RegistryConnection::Sqlite(c) => self.configure_sqlite(c),
         }
@@ -232,7 +352,7 @@ impl Connector {
         let began = Instant::now();
         while let Err(error) = connection.batch_execute("PRAGMA journal_mode = WAL") {
             let is_locked = error.to_string().contains("is locked");
-            if !is_locked || began.elapsed() > self.options.busy_timeout {
+            if !is_locked || began.elapsed() > self.options.connections.lock_timeout {
                 return Err(error);
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -250,6 +370,16 @@ impl Connector {
     fn failed(&self, error: diesel::result::Error) -> RegistryError {
         RegistryError::query(&self.url, "open the database", error)
     }
+}
+
+/// What libpq says in several lines, of which the last is ended too.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A time limit as the databases take it: 0 would be none, and they count in 32 bits.
+pub(crate) fn milliseconds(limit: Duration) -> u128 {
+    limit.as_millis().clamp(1, i32::MAX as u128)
 }
 
 fn hex(digit: u8) -> char {
@@ -273,25 +403,4 @@ fn sqlite_uri(path: &Path, mode: OpenMode) -> String {
         OpenMode::Existing => "?mode=rw",
     });
     uri
-}
-
-impl ManageConnection for Connector {
-    type Connection = RegistryConnection;
-    type Error = RegistryError;
-
-    fn connect(&self) -> Result<RegistryConnection, RegistryError> {
-        let mut connection = self.establish(OpenMode::Existing)?;
-        self.configure(&mut connection)?;
-        Ok(connection)
-    }
-
-    fn is_valid(&self, connection: &mut RegistryConnection) -> Result<(), RegistryError> {
-        connection
-            .ping()
-            .map_err(|error| RegistryError::query(&self.url, "reach the database", error))
-    }
-
-    fn has_broken(&self, connection: &mut RegistryConnection) -> bool {
-        connection.is_broken()
-    }
 }

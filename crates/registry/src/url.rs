@@ -36,6 +36,20 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+/// A PostgreSQL URL with these parameters in front of its own, so that of two the URL's own holds.
+pub(crate) fn with_defaults(url: &str, defaults: &[(&str, String)]) -> String {
+    // A password may hold a question mark.
+    let host = url.rfind('@').unwrap_or(0);
+    let (place, own) = match url[host..].find('?') {
+        Some(at) => (&url[..host + at], &url[host + at + 1..]),
+        None => (url, ""),
+    };
+    let own = Some(own).filter(|own| !own.is_empty()).map(str::to_owned);
+    let defaults = defaults.iter().map(|(name, value)| format!("{name}={value}"));
+    let query: Vec<String> = defaults.chain(own).collect();
+    format!("{place}?{}", query.join("&"))
+}
+
 /// `scheme://user:secret@host?password=secret`, or `password=secret` among other words as libpq
 /// also takes it, with `***` for the secret.
 fn without_password(text: &str) -> String {
@@ -93,6 +107,19 @@ mod tests {
             ["", "a.sqlite3", "sqllite://a", "sqlite://", "postgres//u@h/d", "mysql://u@h/d"]
         {
             assert!(typo.parse::<DatabaseUrl>().is_err(), "{typo}");
+        }
+    }
+
+    #[test]
+    fn what_a_url_says_itself_comes_behind_the_defaults() {
+        let defaults = [("a", "1".to_owned()), ("b", "2".to_owned())];
+        for (url, whole) in [
+            ("postgres://u@h/d", "postgres://u@h/d?a=1&b=2"),
+            ("postgres://u@h/d?", "postgres://u@h/d?a=1&b=2"),
+            ("postgres://h/d?b=3&c=4", "postgres://h/d?a=1&b=2&b=3&c=4"),
+            ("postgres://u:p?w@h/d?b=3", "postgres://u:p?w@h/d?a=1&b=2&b=3"),
+        ] {
+            assert_eq!(with_defaults(url, &defaults), whole);
         }
     }
 

@@ -40,8 +40,9 @@ impl Place {
 
     /// Opens without patience.
     fn open_at_once(&self, mode: OpenMode) -> Result<Registry, RegistryError> {
-        let busy_timeout = Duration::from_millis(100);
-        self.open_with(&OpenOptions { busy_timeout, ..OpenOptions::new(mode) })
+        let mut options = OpenOptions::new(mode);
+        options.connections.lock_timeout = Duration::from_millis(100);
+        self.open_with(&options)
     }
 
     fn open_with(&self, options: &OpenOptions) -> Result<Registry, RegistryError> {

@@ -1,15 +1,18 @@
 //! The contract suite on PostgreSQL, each behaviour in a database of its own.
 //!
-//! Needs a server that may be filled with databases, and its URL in
-//! `ARTIFACT_STORE_TEST_POSTGRES_URL`:
+//! The server is a throwaway one, or the one whose URL is in `ARTIFACT_STORE_TEST_POSTGRES_URL`,
+//! which is filled with databases:
 //! `cargo test -p artifact-registry --test postgres -- --ignored`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod contract;
 
+use std::sync::LazyLock;
+
 use artifact_domain::{PackageId, Timestamp};
 use artifact_registry::{DatabaseUrl, OpenMode, Registry, RegistryError};
+use artifact_testkit::Postgres;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection};
 
@@ -21,9 +24,9 @@ struct FreshDatabase {
 
 impl FreshDatabase {
     fn create() -> Self {
-        let server = std::env::var("ARTIFACT_STORE_TEST_POSTGRES_URL").expect(
-            "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL",
-        );
+        static STARTED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+        let server = std::env::var("ARTIFACT_STORE_TEST_POSTGRES_URL")
+            .unwrap_or_else(|_unset| STARTED.url());
         // The ids of packages are random enough for a name.
         let id = PackageId::generate(Timestamp::from_unix_micros(0).unwrap()).to_string();
         let name = format!("artifact_registry_{}", id.replace('-', ""));
@@ -65,7 +68,7 @@ macro_rules! make_tests {
     ($($module:ident { $($behaviour:ident,)* })*) => {
         $(mod $module {
             $(#[test]
-            #[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+            #[ignore = "needs PostgreSQL: just test-engines"]
             fn $behaviour() {
                 super::on_a_fresh_database(super::contract::$module::$behaviour);
             })*
@@ -76,7 +79,7 @@ macro_rules! make_tests {
 contract::for_every_behaviour!(make_tests);
 
 #[test]
-#[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+#[ignore = "needs PostgreSQL: just test-engines"]
 fn connections_that_the_server_closed_are_replaced() {
     let database = FreshDatabase::create();
     let registry = database.open();
@@ -92,7 +95,7 @@ fn connections_that_the_server_closed_are_replaced() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+#[ignore = "needs PostgreSQL: just test-engines"]
 fn an_empty_database_is_left_empty_unless_it_may_be_migrated() {
     let database = FreshDatabase::create();
     for _ in 0..2 {
@@ -102,7 +105,7 @@ fn an_empty_database_is_left_empty_unless_it_may_be_migrated() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+#[ignore = "needs PostgreSQL: just test-engines"]
 fn processes_that_open_an_empty_database_together_migrate_it_once() {
     let database = FreshDatabase::create();
     std::thread::scope(|scope| {
@@ -114,7 +117,7 @@ fn processes_that_open_an_empty_database_together_migrate_it_once() {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+#[ignore = "needs PostgreSQL: just test-engines"]
 fn a_database_that_is_not_there_is_an_error_that_says_so() {
     let database = FreshDatabase::create();
     let url = format!("{:?}", database.url()).replace(&database.name, "no_such_database");
@@ -135,7 +138,7 @@ struct Column {
 }
 
 #[test]
-#[ignore = "needs PostgreSQL: set ARTIFACT_STORE_TEST_POSTGRES_URL to an empty server's URL"]
+#[ignore = "needs PostgreSQL: just test-engines"]
 fn both_databases_really_have_the_same_columns() {
     let database = FreshDatabase::create();
     database.open();

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use crate::s3;
+
 /// What went wrong with an object, a folder or the storage as a whole. The text of each is a
 /// fragment that says what was attempted, on what, and what to do about it.
 ///
@@ -70,6 +72,32 @@ pub enum StorageError {
         operation: &'static str,
         /// What it was attempted on.
         path: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The gateway of a bucket refused the credentials, or what was attempted with them.
+    #[error(
+        "{operation} {path}: access denied; check ARTIFACT_STORE_S3_ACCESS_KEY_ID, ARTIFACT_STORE_S3_SECRET_ACCESS_KEY, what they may do in the bucket, and this machine's clock"
+    )]
+    Denied {
+        /// What was attempted.
+        operation: &'static str,
+        /// What it was attempted on.
+        path: String,
+        /// What the gateway said.
+        #[source]
+        source: io::Error,
+    },
+    /// The gateway of a bucket does not answer while the storage is opened.
+    #[error(
+        "open {path} as a storage: {endpoint} cannot be reached; check ARTIFACT_STORE_S3_ENDPOINT and the network"
+    )]
+    Unreachable {
+        /// The storage's address.
+        path: String,
+        /// The gateway's.
+        endpoint: String,
         /// What the system said.
         #[source]
         source: io::Error,
@@ -216,24 +244,16 @@ impl StorageError {
     ) -> Self {
         use object_store::Error as E;
 
-        let key = key.to_owned();
-        let packed = match error {
-            E::NotFound { source, .. } => {
-                return unpack(source).unwrap_or(Self::NotFound { operation, key });
-            }
-            E::AlreadyExists { source, .. } => {
-                return unpack(source).unwrap_or(Self::AlreadyExists { key });
-            }
-            E::Generic { source, .. } => source,
-            E::PermissionDenied { source, .. } => {
-                let source = io::Error::new(io::ErrorKind::PermissionDenied, source);
-                return Self::ReadOnly { operation, path: key, source };
-            }
-            other => Box::new(other),
-        };
-        match packed.downcast::<Self>() {
-            Ok(ours) => *ours,
-            Err(source) => Self::unavailable(operation, key, source),
+        // What is ours travels as it is; what is a gateway's has to be understood first.
+        match error {
+            E::NotFound { path, source } => unpack(source)
+                .unwrap_or_else(|source| s3::meaning(operation, key, E::NotFound { path, source })),
+            E::AlreadyExists { path, source } => unpack(source).unwrap_or_else(|source| {
+                s3::meaning(operation, key, E::AlreadyExists { path, source })
+            }),
+            E::Generic { store, source } => unpack(source)
+                .unwrap_or_else(|source| s3::meaning(operation, key, E::Generic { store, source })),
+            other => s3::meaning(operation, key, other),
         }
     }
 }

@@ -47,18 +47,24 @@
 #[cfg(not(unix))]
 compile_error!("artifact-storage needs the *at() calls and file locks of a Unix system");
 
+mod capabilities;
+mod crowd;
 mod error;
 mod facts;
 mod key;
 mod local;
 mod marker;
+mod probe;
 mod reader;
+mod s3;
 mod storage;
 mod writer;
 
+pub use capabilities::{Capabilities, Finding};
 pub use error::StorageError;
 pub use facts::{Health, Liveness, ObjectFacts, PutMode};
 pub use key::{ObjectKey, TagFile};
 pub use reader::ObjectReader;
+pub use s3::{S3Options, Secret, WrongS3Url, parse_s3_url};
 pub use storage::Storage;
 pub use writer::ObjectWriter;

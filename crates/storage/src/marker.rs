@@ -28,7 +28,7 @@ pub(crate) fn encode(id: StorageId) -> String {
 /// What is wrong with it, and what to do.
 pub(crate) fn decode(bytes: &[u8]) -> Result<StorageId, String> {
     let marker: Marker = serde_json::from_slice(bytes).map_err(|error| {
-        format!("it is not a storage marker ({error}); choose another folder, or put the marker back from a backup")
+        format!("it is not a storage marker ({error}); choose another place for the storage, or put the marker back from a backup")
     })?;
     if marker.schema != SCHEMA {
         return Err(format!(

@@ -10,14 +10,19 @@ use artifact_domain::id::StorageId;
 use artifact_domain::{PackageId, bag};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload};
 
+use crate::crowd::Crowd;
 use crate::local::{self, Folder, LocalFolder};
-use crate::writer::Crowd;
+use crate::s3::{self, Bucket, BucketStore};
 use crate::{
-    Health, Liveness, ObjectFacts, ObjectKey, ObjectReader, ObjectWriter, PutMode, StorageError,
+    Capabilities, Finding, Health, Liveness, ObjectFacts, ObjectKey, ObjectReader, ObjectWriter,
+    PutMode, S3Options, StorageError, probe,
 };
+
+/// Small objects of one call that are on their way to a bucket at the same time.
+const PUTS_IN_FLIGHT: usize = 8;
 
 /// One storage, opened. A clone is another handle of the same and costs nothing.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ struct Shared {
 /// What the trait `ObjectStore` has no words for: writers, durability, the folders of packages.
 enum Backend {
     Local(Arc<Folder>),
+    S3(Arc<Bucket>),
 }
 
 impl Storage {
@@ -52,8 +58,26 @@ impl Storage {
         let folder = Arc::new(folder);
         let url = local::url(folder.path());
         let store = Arc::new(LocalFolder::new(Arc::clone(&folder)));
-        let crowd = Arc::default();
+        let crowd = Arc::new(Crowd::new(local::LIMITS));
         let shared = Shared { store, crowd, backend: Backend::Local(folder), id, url };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Opens the storage in a bucket, below a prefix. With `create`, its marker is made if it is
+    /// missing; several processes that do so at once agree on one id. Without `create`, nothing
+    /// is ever written and a missing marker is [`StorageError::NotAStorage`]. The bucket itself is
+    /// never made.
+    ///
+    /// What is most likely a wrong setting is an error that names it: a bucket that is not there,
+    /// an endpoint without TLS (`NotAStorage`), credentials that are refused
+    /// ([`StorageError::Denied`]), a gateway that does not answer within some seconds
+    /// ([`StorageError::Unreachable`]).
+    pub async fn open_s3(options: &S3Options, create: bool) -> Result<Self, StorageError> {
+        let (bucket, id) = s3::open(options, create).await?;
+        let store = Arc::new(BucketStore(Arc::clone(&bucket)));
+        let crowd = Arc::new(Crowd::new(s3::LIMITS));
+        let url = bucket.url().to_owned();
+        let shared = Shared { store, crowd, backend: Backend::S3(bucket), id, url };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -62,15 +86,25 @@ impl Storage {
         self.shared.id
     }
 
-    /// Where it is: `file:///<path>`, percent-encoded.
+    /// Where it is: `file:///<path>`, percent-encoded, or `s3://<bucket>/<prefix>`.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// The kind of backend: `local`.
+    /// The kind of backend: `local` or `s3`.
     pub fn backend(&self) -> &'static str {
         match self.shared.backend {
             Backend::Local(_) => "local",
+            Backend::S3(_) => "s3",
+        }
+    }
+
+    /// Whether an object survives power loss as soon as it was written. If not, a write that was
+    /// not synced may be lost with the boot of the kernel that it was made in.
+    pub fn is_durable_when_written(&self) -> bool {
+        match self.shared.backend {
+            Backend::Local(_) => false,
+            Backend::S3(_) => true,
         }
     }
 
@@ -79,35 +113,40 @@ impl Storage {
     /// see that no two processes get the same number.
     ///
     /// On a local folder it takes `staging/<writer>.lock`, makes `staging/<writer>/`, and clears
-    /// what writers left there that are dead. Entering again under the same number does nothing.
+    /// what writers left there that are dead. In a bucket there is nothing to lock and the number
+    /// is only remembered. Entering again under the same number does nothing.
     pub async fn enter(&self, writer: i64) -> Result<(), StorageError> {
         match &self.shared.backend {
             Backend::Local(folder) => {
                 let folder = Arc::clone(folder);
                 blocking("enter", self.url().to_owned(), move || folder.enter(writer)).await
             }
+            Backend::S3(bucket) => bucket.enter(writer),
         }
     }
 
     /// Whether the writer of this number may still be writing. On a local folder it is one
-    /// attempt to lock a file: it may be called from anywhere.
+    /// attempt to lock a file: it may be called from anywhere. A bucket knows of no other process.
     pub fn writer_liveness(&self, writer: i64) -> Liveness {
         match &self.shared.backend {
             Backend::Local(folder) => folder.liveness(writer),
+            Backend::S3(bucket) => bucket.liveness(writer),
         }
     }
 
     /// Begins a new object of any size. That its key is free is checked when it is published.
     #[expect(clippy::unused_async, reason = "a backend may have to ask first whether it may write")]
     pub async fn write(&self, key: &ObjectKey) -> Result<ObjectWriter, StorageError> {
-        let part_bytes = match &self.shared.backend {
-            Backend::Local(folder) => {
-                folder.check_entered("write", key.as_str())?;
-                local::PART_BYTES
-            }
-        };
+        self.check_entered(key)?;
         let (store, crowd) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.crowd));
-        Ok(ObjectWriter::new(store, key, crowd, part_bytes))
+        Ok(ObjectWriter::new(store, key, crowd))
+    }
+
+    fn check_entered(&self, key: &ObjectKey) -> Result<(), StorageError> {
+        match &self.shared.backend {
+            Backend::Local(folder) => folder.check_entered("write", key.as_str()),
+            Backend::S3(bucket) => bucket.check_entered("write", key.as_str()),
+        }
     }
 
     /// Puts a whole small object, such as a tag file. On a local folder this is one task on a
@@ -118,6 +157,7 @@ impl Storage {
         bytes: Bytes,
         mode: PutMode,
     ) -> Result<ObjectFacts, StorageError> {
+        self.check_entered(key)?;
         let size = bytes.len() as u64;
         let mode = match mode {
             PutMode::Create => object_store::PutMode::Create,
@@ -131,12 +171,20 @@ impl Storage {
 
     /// Puts several new small objects, each with an answer of its own, in order. On a local
     /// folder this is one task on a blocking thread: waking a thread costs more than a small file.
+    /// In a bucket they are put eight at a time.
     pub async fn put_new(
         &self,
         objects: Vec<(ObjectKey, Bytes)>,
     ) -> Vec<Result<ObjectFacts, StorageError>> {
         match &self.shared.backend {
             Backend::Local(folder) => local::put_new(Arc::clone(folder), objects).await,
+            Backend::S3(_) => {
+                let puts = objects.into_iter().map(|(key, bytes)| {
+                    let storage = self.clone();
+                    async move { storage.put(&key, bytes, PutMode::Create).await }
+                });
+                stream::iter(puts).buffered(PUTS_IN_FLIGHT).collect().await
+            }
         }
     }
 
@@ -174,6 +222,7 @@ impl Storage {
         range: Option<&Range<u64>>,
     ) -> Option<Result<ObjectReader, StorageError>> {
         match &self.shared.backend {
+            Backend::S3(_) => None,
             Backend::Local(folder) => Some(
                 if let Some(range) = range
                     && range.is_empty()
@@ -198,7 +247,8 @@ impl Storage {
     /// proof that the package never was.
     ///
     /// What no writer of ours can have made (a symlink, a device, a name that is no key) is an
-    /// error item that names it; the list goes on after it.
+    /// error item that names it; the list goes on after it. In a bucket, a key that is none of
+    /// ours (with an empty segment, for example) ends it.
     pub fn list_package(
         &self,
         package: PackageId,
@@ -217,6 +267,7 @@ impl Storage {
     pub fn list_packages(&self) -> BoxStream<'static, Result<String, StorageError>> {
         match &self.shared.backend {
             Backend::Local(folder) => local::package_names(Arc::clone(folder)),
+            Backend::S3(bucket) => bucket.package_names(),
         }
     }
 
@@ -236,6 +287,7 @@ impl Storage {
                 blocking("remove", bag::folder(package), move || folder.remove_package(package))
                     .await
             }
+            Backend::S3(bucket) => bucket.remove_package(package).await,
         }
     }
 
@@ -243,13 +295,14 @@ impl Storage {
     /// survives power loss, with every folder that leads to it.
     ///
     /// It is one call per package because that is up to twenty times cheaper than syncing each
-    /// object as it is published.
+    /// object as it is published. A bucket has made durable what it has confirmed.
     pub async fn sync_package(&self, package: PackageId) -> Result<(), StorageError> {
         match &self.shared.backend {
             Backend::Local(folder) => {
                 let folder = Arc::clone(folder);
                 blocking("sync", bag::folder(package), move || folder.sync_package(package)).await
             }
+            Backend::S3(_) => Ok(()),
         }
     }
 
@@ -258,6 +311,7 @@ impl Storage {
     pub async fn health(&self) -> Result<Health, StorageError> {
         let probe = match &self.shared.backend {
             Backend::Local(folder) => folder.probe_path()?,
+            Backend::S3(bucket) => bucket.probe_path()?,
         };
         let failed = |e| error("probe", probe.as_ref(), e);
         let bytes = Bytes::from_static(b"artifact-store probes its storage\n");
@@ -274,6 +328,31 @@ impl Storage {
         }
         deleted.map_err(failed)?;
         Ok(Health { latency: begin.elapsed() })
+    }
+
+    /// Tries out what the backend does and does not do, with small objects below `staging/` that
+    /// are deleted again. It takes some seconds on a slow gateway; it is for a person who asks,
+    /// not for every start. A local folder has to be entered before.
+    pub async fn probe(&self) -> Capabilities {
+        match &self.shared.backend {
+            Backend::Local(folder) => {
+                let path = || folder.probe_path();
+                let paths = match (path(), path(), path()) {
+                    (Ok(one), Ok(two), Ok(three)) => [one, two, three],
+                    (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                        return Capabilities::unknown(&error.to_string());
+                    }
+                };
+                let mut seen = probe::probe(&*self.shared.store, &paths).await;
+                let nothing_between = "nothing lies between this process and its folder";
+                seen.damage_refused = Finding::Unknown(nothing_between.to_owned());
+                // They are one.
+                seen.clock = Finding::Works;
+                seen.clock_skew_millis = Some(0);
+                seen
+            }
+            Backend::S3(bucket) => s3::probe(bucket).await,
+        }
     }
 }
 

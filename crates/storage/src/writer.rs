@@ -2,61 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, PutPayload};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::crowd::{Crowd, Member, Share};
 use crate::{ObjectFacts, ObjectKey, StorageError};
-
-/// The parts that all writers of a storage have on their way at most, and so any one of them.
-const PARTS_IN_FLIGHT: usize = 4;
-
-/// What all writers of a storage share: how many there are, and the parts on their way.
-#[derive(Debug)]
-pub(crate) struct Crowd {
-    writers: AtomicUsize,
-    parts: Arc<Semaphore>,
-}
-
-/// The bytes that the parts of all writers may have together while they are collected.
-const COLLECTED_BYTES: usize = 2 << 20;
-
-/// The smallest part, in bytes. Parts are whole multiples of it.
-const LEAST_PART: usize = 64 * 1024;
-
-impl Default for Crowd {
-    fn default() -> Self {
-        Self { writers: AtomicUsize::new(0), parts: Arc::new(Semaphore::new(PARTS_IN_FLIGHT)) }
-    }
-}
-
-impl Crowd {
-    /// The part of one more writer: large if there are few, small in a crowd.
-    fn part_bytes(&self, largest: usize) -> usize {
-        let writers = self.writers.load(Ordering::Relaxed).max(1);
-        (COLLECTED_BYTES / writers / LEAST_PART * LEAST_PART).clamp(LEAST_PART, largest)
-    }
-}
-
-/// One writer more, until it is dropped.
-struct Member(Arc<Crowd>);
-
-impl Member {
-    fn join(crowd: Arc<Crowd>) -> Self {
-        crowd.writers.fetch_add(1, Ordering::Relaxed);
-        Self(crowd)
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.0.writers.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Pieces shorter than this many bytes are joined: a client that sends single bytes must not make
 /// a part cost thirty times its size in bookkeeping.
@@ -64,18 +17,21 @@ const SHORT_PIECE: usize = 16 * 1024;
 
 /// Writes one new object. Nothing is visible under its key before [`ObjectWriter::publish`].
 ///
-/// An object that fits into one part (1 MiB on a local folder, less in a crowd of writers) is
-/// collected and put at once; a longer one goes out in parts while it comes in, of all writers at
-/// most four on their way. So the memory of a writer is bounded, and that of a crowd. Dropping it
-/// gives it up, as [`ObjectWriter::abort`] does, but without waiting.
+/// An object that fits into one part (1 MiB on a local folder, 8 MiB in a bucket, less in a crowd
+/// of writers) is collected and put at once; a longer one goes out in parts while it comes in, of
+/// all writers at most four on their way. So the memory of a writer is bounded, and that of a
+/// crowd: on a bucket, a write may wait until other writers have sent theirs. Dropping it gives it
+/// up, as [`ObjectWriter::abort`] does, but without waiting.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     key: ObjectKey,
     path: Path,
     crowd: Member,
-    part_bytes: usize,
     size: u64,
     part: Part,
+    /// What the part has of the budget, if it is large enough to need some.
+    share: Option<Share>,
+    sent: usize,
     upload: Option<Box<dyn MultipartUpload>>,
     in_flight: JoinSet<object_store::Result<()>>,
     /// A piece was lost: an error, or a caller that dropped the future of a write half-way. Such
@@ -84,23 +40,16 @@ pub struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    /// A writer of parts of at most `largest_part` bytes.
-    pub(crate) fn new(
-        store: Arc<dyn ObjectStore>,
-        key: &ObjectKey,
-        crowd: Arc<Crowd>,
-        largest_part: usize,
-    ) -> Self {
-        let crowd = Member::join(crowd);
-        let part_bytes = crowd.0.part_bytes(largest_part);
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, key: &ObjectKey, crowd: Arc<Crowd>) -> Self {
         Self {
-            crowd,
+            crowd: Member::join(crowd),
             store,
             key: key.clone(),
             path: key.path(),
-            part_bytes,
             size: 0,
             part: Part::default(),
+            share: None,
+            sent: 0,
             upload: None,
             in_flight: JoinSet::new(),
             broken: false,
@@ -149,6 +98,8 @@ impl ObjectWriter {
         match result {
             Ok(result) => {
                 self.upload = None;
+                self.part.take();
+                self.share = None;
                 let key = self.key.as_str().to_owned();
                 Ok(ObjectFacts { key, size: self.size, etag: result.e_tag })
             }
@@ -171,6 +122,8 @@ impl ObjectWriter {
 
     async fn give_up(&mut self) {
         self.in_flight.shutdown().await;
+        self.part.take();
+        self.share = None;
         if let Some(mut upload) = self.upload.take() {
             let _ = upload.abort().await;
         }
@@ -188,17 +141,23 @@ impl ObjectWriter {
         while !chunk.is_empty() {
             // A part goes out only when more bytes follow it, so that an object of exactly one
             // part is one put.
-            if self.part.len == self.part_bytes {
+            if self.part.len == self.crowd.part_bytes(self.sent) {
                 self.send_part().await?;
             }
-            let room = self.part_bytes - self.part.len;
+            let whole = self.crowd.part_bytes(self.sent);
+            let free = self.crowd.crowd().limits().free;
+            if self.share.is_none() && self.part.len >= free {
+                self.share = self.crowd.crowd().share(whole).await;
+            }
+            let most = if self.share.is_some() { whole } else { free.min(whole) };
+            let room = most - self.part.len;
             self.part.push(chunk.split_to(room.min(chunk.len())));
         }
         Ok(())
     }
 
     async fn send_part(&mut self) -> Result<(), StorageError> {
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+        while self.in_flight.len() >= self.crowd.crowd().limits().in_flight {
             self.finish_a_part().await?;
         }
         if self.upload.is_none() {
@@ -209,11 +168,12 @@ impl ObjectWriter {
         if let Some(upload) = &mut self.upload {
             // Spawned, because a part of S3 makes no progress unless it is polled, and the caller
             // is hashing meanwhile.
-            let turn = Arc::clone(&self.crowd.0.parts).acquire_owned().await;
-            let part = upload.put_part(self.part.take());
+            let turn = self.crowd.crowd().turn().await;
+            let (part, share) = (upload.put_part(self.part.take()), self.share.take());
+            self.sent += 1;
             self.in_flight.spawn(async move {
                 let done = part.await;
-                drop(turn);
+                drop((turn, share));
                 done
             });
         }

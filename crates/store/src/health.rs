@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use artifact_domain::wire::ClockView;
 use artifact_registry::{DatabaseUrl, RegistryError};
-use artifact_storage::StorageError;
+use artifact_storage::{Capabilities, StorageError};
 use tokio::sync::Mutex;
 
 use crate::clock;
@@ -63,6 +63,26 @@ impl ArtifactStore {
         let ((registry, clock), storage) =
             futures::join!(self.registry_health(), self.storage_health());
         Health { registry, storage, clock }
+    }
+
+    /// Tries out what the storage does and does not do, with small objects that are deleted again.
+    /// It takes some seconds on a slow gateway.
+    ///
+    /// # Errors
+    /// The store was opened to read only.
+    pub async fn probe(&self) -> Result<Capabilities, StoreError> {
+        self.ledger()?;
+        Ok(self.parts.storage.probe().await)
+    }
+
+    /// Where the registry is, without any password.
+    pub fn registry_url(&self) -> String {
+        self.parts.registry.url().to_string()
+    }
+
+    /// Where the storage is.
+    pub fn storage_url(&self) -> String {
+        self.parts.storage.url().to_owned()
     }
 
     async fn registry_health(&self) -> (PartHealth, Option<ClockView>) {

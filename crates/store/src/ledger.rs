@@ -5,6 +5,7 @@
 //! and each upload gets an answer of its own. Under load the batches grow by themselves.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use artifact_domain::PackageId;
 use artifact_domain::event::{AuditAction, Origin};
@@ -25,6 +26,9 @@ use crate::open::Limits;
 
 /// The most steps that one commit carries.
 const BATCH: usize = 1000;
+
+/// How soon claims that could not be released are released again.
+const RELEASED_AGAIN: Duration = Duration::from_secs(1);
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -62,6 +66,9 @@ struct Book {
     storage: Storage,
     writer: WriterId,
     limits: Limits,
+    /// Claims that were given up while the registry did not answer. A writer that lives would
+    /// hold them for ever, so they go with the next commit.
+    unreleased: Vec<ClaimId>,
 }
 
 impl Ledger {
@@ -72,7 +79,7 @@ impl Ledger {
         limits: Limits,
     ) -> Result<Self, StoreError> {
         let (steps, waiting) = mpsc::channel();
-        let book = Book { registry, storage, writer, limits };
+        let mut book = Book { registry, storage, writer, limits, unreleased: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || book.keep(&waiting))
@@ -142,19 +149,29 @@ pub(crate) fn is_void(storage: &Storage, limits: &Limits, claim: &Claim) -> bool
 }
 
 impl Book {
-    fn keep(&self, waiting: &mpsc::Receiver<Step>) {
-        while let Ok(first) = waiting.recv() {
-            let mut steps = vec![first];
+    fn keep(&mut self, waiting: &mpsc::Receiver<Step>) {
+        loop {
+            let first = if self.unreleased.is_empty() {
+                waiting.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+            } else {
+                waiting.recv_timeout(RELEASED_AGAIN)
+            };
+            let mut steps: Vec<Step> = match first {
+                Ok(first) => vec![first],
+                Err(mpsc::RecvTimeoutError::Timeout) => Vec::new(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
             steps.extend(waiting.try_iter().take(BATCH - 1));
             self.record(steps);
         }
     }
 
-    fn record(&self, steps: Vec<Step>) {
+    fn record(&mut self, steps: Vec<Step>) {
         let (mut claims, mut claim_answers) = (Vec::new(), Vec::new());
         let (mut finished, mut origins, mut finish_answers) = (Vec::new(), Vec::new(), Vec::new());
         let mut renewals = Vec::new();
-        let (mut releases, mut release_answers) = (Vec::new(), Vec::new());
+        let (mut releases, mut release_answers) =
+            (std::mem::take(&mut self.unreleased), Vec::new());
         for step in steps {
             match step {
                 // Whoever asked has given up meanwhile. The release of these claims comes behind
@@ -217,6 +234,7 @@ impl Book {
                 }
             }
             Err(error) => {
+                self.unreleased = releases;
                 // One failure, many uploads: each is told, the first with the cause.
                 let reason = error.to_string();
                 let mut cause = Some(error);

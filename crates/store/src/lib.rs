@@ -75,12 +75,13 @@ pub mod upload;
 pub mod verify;
 
 pub use archive::ArchiveFormat;
-pub use artifact_registry::DatabaseUrl;
+pub use artifact_registry::{ConnectionOptions, DatabaseUrl};
 pub use artifact_retention::ClockTolerance;
+pub use artifact_storage::{Capabilities, Finding, S3Options, WrongS3Url, parse_s3_url};
 pub use classes::PutClass;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use health::{Health, PartHealth};
-pub use open::{Access, ArtifactStore, Limits, StoreOptions};
+pub use open::{Access, ArtifactStore, Limits, StorageLocation, StoreOptions};
 pub use read::OpenFile;
 pub use tar_batch::{FailedEntry, TarReport};
 pub use upkeep::Sweep;

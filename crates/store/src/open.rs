@@ -11,9 +11,11 @@ use artifact_domain::retention::{RetentionPeriod, RetentionRule, SEEDED_CLASSES}
 use artifact_domain::size::MAX_FILE_BYTES;
 use artifact_registry::locations::Location;
 use artifact_registry::writers::WriterId;
-use artifact_registry::{DatabaseUrl, Durability, OpenMode, Registry, RegistryError};
+use artifact_registry::{
+    ConnectionOptions, DatabaseUrl, Durability, OpenMode, Registry, RegistryError,
+};
 use artifact_retention::ClockTolerance;
-use artifact_storage::{Storage, StorageError};
+use artifact_storage::{S3Options, Storage, StorageError};
 
 use crate::clock;
 use crate::clock_guard;
@@ -64,13 +66,30 @@ impl Default for Limits {
     }
 }
 
+/// Where the bytes of packages lie.
+#[derive(Debug, Clone)]
+pub enum StorageLocation {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In an S3 bucket.
+    S3(S3Options),
+}
+
+impl From<PathBuf> for StorageLocation {
+    fn from(folder: PathBuf) -> Self {
+        Self::Folder(folder)
+    }
+}
+
 /// Where a store is and how it is opened.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// The registry.
     pub database: DatabaseUrl,
-    /// The folder that packages lie in.
-    pub storage: PathBuf,
+    /// How many connections to the registry there are, and how long they are waited for.
+    pub connections: ConnectionOptions,
+    /// Where the bytes of packages lie.
+    pub storage: StorageLocation,
     /// What opening may do.
     pub access: Access,
     /// How much the store takes.
@@ -95,7 +114,8 @@ impl StoreOptions {
         let folder = folder.as_ref();
         Self {
             database: DatabaseUrl::sqlite(folder.join("registry.sqlite3")),
-            storage: folder.to_path_buf(),
+            connections: ConnectionOptions::default(),
+            storage: folder.to_path_buf().into(),
             access: Access::Create,
             limits: Limits::default(),
             clock_tolerance: ClockTolerance::default(),
@@ -147,20 +167,30 @@ impl ArtifactStore {
     pub async fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let create = options.access == Access::Create;
         let mode = if create { OpenMode::CreateAndMigrate } else { OpenMode::Existing };
-        let url = options.database.clone();
+        let (url, connections) = (options.database.clone(), options.connections);
+        // Where there is no registry yet, none is made for a bucket that cannot be opened.
+        let is_new = matches!(&url, DatabaseUrl::Sqlite(path) if !path.exists());
+        let mut early = None;
+        if create && is_new && matches!(options.storage, StorageLocation::S3(_)) {
+            early = Some(open_storage(&options.storage, true).await?);
+        }
         #[expect(
             clippy::redundant_closure_for_method_calls,
             reason = "the method alone has one lifetime too few"
         )]
         let (registry, known) = blocking(move || {
-            let registry = Registry::open(&url, mode)?;
+            let registry = Registry::open_with_connections(&url, mode, &connections)?;
             let known = registry.read(|reader| reader.locations())?;
             Ok::<_, RegistryError>((registry, known))
         })
         .await?;
         // A registry that knows a storage gets no new one: what looks like an empty folder is a
         // device that is not mounted.
-        let opened = Storage::open_local(&options.storage, create && known.is_empty()).await;
+        let make = create && known.is_empty();
+        let opened = match early {
+            Some(storage) => Ok(storage),
+            None => open_storage(&options.storage, make).await,
+        };
         let storage = opened.map_err(|error| match error {
             StorageError::NotAStorage { path, .. } if !known.is_empty() => foreign(&known, path),
             error => error.into(),
@@ -222,6 +252,13 @@ impl ArtifactStore {
 
     pub(crate) fn ledger(&self) -> Result<&Ledger, StoreError> {
         self.parts.ledger.as_ref().ok_or(StoreError::ReadOnly)
+    }
+}
+
+async fn open_storage(location: &StorageLocation, create: bool) -> Result<Storage, StorageError> {
+    match location {
+        StorageLocation::Folder(folder) => Storage::open_local(folder, create).await,
+        StorageLocation::S3(options) => Storage::open_s3(options, create).await,
     }
 }
 

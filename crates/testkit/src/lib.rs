@@ -3,13 +3,19 @@
 //! # What this room is for
 //!
 //! Throwaway engines and servers for tests: a PostgreSQL, a Ceph, an S3 in this process, a server
-//! of ours on a free port. It is a development dependency only and is never published. So far it
-//! has [`TestServer`]; the engines follow with the tests that need them.
+//! of ours on a free port. It is a development dependency only and is never published.
+//! [`TestServer`] needs nothing; [`Postgres`] and [`Ceph`] start what `just setup-engines` has
+//! installed, and the tests that need them are ignored unless `just test-engines` runs them.
 //!
 //! # What it may not know
 //!
 //! Nothing is forbidden here; that is why no crate but tests may depend on it.
 
+mod ceph;
+mod keeper;
+mod postgres;
 mod server;
 
+pub use ceph::Ceph;
+pub use postgres::{Database, Postgres};
 pub use server::TestServer;

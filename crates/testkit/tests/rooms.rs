@@ -28,14 +28,15 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("artifact-testkit", &["artifact-server", "artifact-store"]),
 ];
 
-/// Crates of others that only one of ours may name.
-const ONE_ROOM: [(&str, &str); 6] = [
-    ("diesel", "artifact-registry"),
-    ("diesel_migrations", "artifact-registry"),
-    ("libsqlite3-sys", "artifact-registry"),
-    ("pq-sys", "artifact-registry"),
-    ("object_store", "artifact-storage"),
-    ("reqwest", "artifact-client"),
+/// Crates of others that only some of ours may name: each technology has its room. HTTP as a client
+/// has two, because a bucket is spoken to over HTTP.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("diesel", &["artifact-registry"]),
+    ("diesel_migrations", &["artifact-registry"]),
+    ("libsqlite3-sys", &["artifact-registry"]),
+    ("pq-sys", &["artifact-registry"]),
+    ("object_store", &["artifact-storage"]),
+    ("reqwest", &["artifact-client", "artifact-storage"]),
 ];
 
 /// The normal dependencies of each crate of the workspace.
@@ -77,13 +78,13 @@ fn a_room_knows_only_the_rooms_that_it_may_know() {
 }
 
 #[test]
-fn a_technology_is_named_in_one_room() {
+fn a_technology_is_named_in_its_room() {
     for (package, dependencies) in dependencies() {
-        for (technology, room) in ONE_ROOM {
+        for (technology, rooms) in ROOMS {
             let names_it = dependencies.iter().any(|dependency| dependency == technology);
             assert!(
-                !names_it || package == room,
-                "{package} may not name {technology}: {room} does"
+                !names_it || rooms.contains(&package.as_str()),
+                "{package} may not name {technology}: {rooms:?} do"
             );
         }
     }

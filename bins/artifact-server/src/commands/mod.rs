@@ -1,5 +1,6 @@
 //! The commands.
 
+mod check;
 mod output;
 mod retention;
 mod serve;
@@ -59,16 +60,18 @@ pub(crate) fn explained(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-fn options(place: &Place) -> StoreOptions {
+fn options(place: &Place) -> Result<StoreOptions, String> {
     let mut options = StoreOptions::embedded(&place.data_dir);
     if let Some(database) = &place.database_url {
-        options.database = database.clone();
+        options.database =
+            database.0.parse().map_err(|error| format!("--database-url: {error}"))?;
     }
     if let Some(storage) = &place.storage_url {
-        options.storage.clone_from(storage);
+        options.storage = storage.location(&place.s3)?;
     }
+    options.connections = place.connections();
     options.clock_tolerance = place.clock_tolerance();
-    options
+    Ok(options)
 }
 
 /// Opens the store to do something for somebody.
@@ -82,7 +85,13 @@ async fn open_to_read(options: StoreOptions) -> Result<ArtifactStore, StoreError
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
-    let options = options(&cli.place);
+    let options = match options(&cli.place) {
+        Ok(options) => options,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {error}")?;
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
     let command = match cli.command {
         Command::Serve(arguments) => return serve::serve(&arguments, options),
         command => command,
@@ -100,6 +109,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
                 verify::verify(&open_to_read(options).await?, package).await
             }
             Command::Retention(arguments) => retention::retention(arguments, options).await,
+            Command::Check { json } => check::check(json, options).await,
             Command::Sweep(arguments) => sweep::sweep(arguments, options).await,
         }
     })

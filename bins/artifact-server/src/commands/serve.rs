@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use artifact_store::{Access, ArtifactStore, StoreOptions};
+use artifact_store::{Access, ArtifactStore, StorageLocation, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::USAGE;
@@ -65,6 +65,12 @@ async fn run(
         shutdown: arguments.shutdown_timeout,
     };
     let store = ArtifactStore::open(&options).await?;
+    if let StorageLocation::S3(_) = &options.storage
+        && let Some(reason) = store.probe().await?.unsafe_reason()
+    {
+        let url = store.storage_url();
+        return Err(format!("{url} would lose or overwrite evidence and is not served: {reason}; `artifact-server check` shows all that was seen").into());
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {

@@ -34,6 +34,19 @@ mod sync;
 pub(crate) use facts::url;
 pub(crate) use folder::Folder;
 pub(crate) use list::package_names;
-pub(crate) use multipart::PART_BYTES;
 pub(crate) use put::put_new;
 pub(crate) use store::LocalFolder;
+
+use crate::crowd::Limits;
+
+/// How much the writers of a folder may have in memory: parts become small in a crowd.
+pub(crate) const LIMITS: Limits = Limits {
+    largest_part: multipart::PART_BYTES,
+    least_part: 64 << 10,
+    step: 64 << 10,
+    collected: 2 << 20,
+    in_flight: 4,
+    free: multipart::PART_BYTES,
+    budget: None,
+    parts_before_growth: usize::MAX,
+};

@@ -25,7 +25,7 @@ use crate::StorageError;
 
 /// The bytes of one part, a multiple of [`BLOCK`]; what is not larger is put whole. Larger parts
 /// are no faster here and cost memory.
-pub(crate) const PART_BYTES: usize = 1024 * 1024;
+pub(super) const PART_BYTES: usize = 1024 * 1024;
 
 #[cfg(target_os = "linux")]
 const DIRECT: OFlags = OFlags::DIRECT;

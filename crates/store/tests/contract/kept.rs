@@ -21,11 +21,6 @@ pub(crate) async fn swept(store: &ArtifactStore, apply: bool) -> (Vec<PackageId>
     (found.unfinished_deletions, found.stale_records)
 }
 
-/// The first that a sweep which was to finish something could not finish.
-pub(crate) async fn sweep_failure(store: &ArtifactStore) -> Option<StoreError> {
-    store.sweep(true).await.unwrap().failures.into_iter().map(|(_, error)| error).next()
-}
-
 pub(crate) fn reason(text: &str) -> Reason {
     Reason::parse(text).unwrap()
 }

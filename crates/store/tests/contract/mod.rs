@@ -65,8 +65,8 @@ pub(crate) use upload::*;
 
 /// Makes a test of each behaviour. `$options` is an async function to options and a guard.
 macro_rules! contract {
-    ($options:path) => {
-        $crate::contract::contract! { $options,
+    ($(#[$attribute:meta])* $options:path) => {
+        $crate::contract::contract! { $(#[$attribute])* $options,
             a_package_that_says_little_gets_the_defaults,
             what_the_producer_says_is_kept,
             each_seeded_class_gives_its_expiry,
@@ -250,12 +250,19 @@ macro_rules! contract {
             a_reader_beside_a_deletion_gets_all_or_is_told,
         }
     };
-    ($options:path, $($behaviour:ident),+ $(,)?) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    (@each $attributes:tt $options:path, $($behaviour:ident),+) => {
+        $($crate::contract::contract! { @one $attributes $options, $behaviour })+
+    };
+    (@one [$($attribute:meta),*] $options:path, $behaviour:ident) => {
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $behaviour() {
             let (options, _guard) = $options().await;
             crate::contract::$behaviour(options).await;
-        })+
+        }
+    };
+    ($(#[$attribute:meta])* $options:path, $($behaviour:ident),+ $(,)?) => {
+        $crate::contract::contract! { @each [$($attribute),*] $options, $($behaviour),+ }
     };
 }
 pub(crate) use contract;

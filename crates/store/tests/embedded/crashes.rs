@@ -2,6 +2,7 @@
 //! an earlier attempt, files whose bytes may not have reached the disk.
 
 use std::fs;
+use std::path::Path;
 
 use artifact_domain::PackageId;
 use artifact_domain::file::FileRecord;
@@ -13,7 +14,9 @@ use artifact_registry::uploads::{Claim, ClaimRules, FinishedUpload, NewClaim};
 use artifact_registry::writers::WriterId;
 use artifact_registry::{Durability, OpenMode, Registry, RegistryError};
 use artifact_storage::{ObjectKey, PutMode, Storage, TagFile};
-use artifact_store::{ArtifactStore, FileProblem, ProblemKind, StoreError, StoreOptions};
+use artifact_store::{
+    ArtifactStore, FileProblem, ProblemKind, StorageLocation, StoreError, StoreOptions,
+};
 use bytes::Bytes;
 
 use crate::contract::{
@@ -36,7 +39,7 @@ impl Parts {
         let url = options.database.clone();
         let registry =
             tokio::task::spawn_blocking(move || Registry::open(&url, OpenMode::Existing));
-        let storage = Storage::open_local(&options.storage, false).await.unwrap();
+        let storage = Storage::open_local(folder_of(options), false).await.unwrap();
         storage.enter(NOBODY + 1).await.unwrap();
         Self { registry: registry.await.unwrap().unwrap(), storage }
     }
@@ -118,6 +121,12 @@ async fn finalize_problems(store: &ArtifactStore, id: PackageId) -> Vec<FileProb
         Err(StoreError::Incomplete { package, problems }) if package == id => problems,
         other => panic!("{other:?}"),
     }
+}
+
+/// The folder that the bytes of a store lie in.
+fn folder_of(options: &StoreOptions) -> &Path {
+    let StorageLocation::Folder(folder) = &options.storage else { panic!("no folder") };
+    folder
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +227,7 @@ async fn a_claim_lives_as_long_as_its_writer() {
     put(&store, id, "x", "x").await;
     // As a process does that opens the store, takes a path and is killed.
     let writer = parts.dead_writer("now");
-    let alive = Storage::open_local(&options.storage, false).await.unwrap();
+    let alive = Storage::open_local(folder_of(&options), false).await.unwrap();
     alive.enter(writer.0).await.unwrap();
     parts.claim(id, "y", writer);
     for upload in [new("y"), replacing("y")] {

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::contract::kept::{
-    AT_ONCE, allow_deleting, delete, expired, filled, hold, reason, release, sealed, sweep_failure,
-    swept,
+    AT_ONCE, allow_deleting, delete, expired, filled, hold, reason, release, sealed, swept,
 };
 use crate::contract::{
     assert_refused, assert_sound, bytes, create, delete_and_die, new, open, put, read, seal,
 };
+use crate::sweep_failure;
 use crate::{bag, files_below, fresh};
 
 async fn store() -> (ArtifactStore, StoreOptions, TempDir) {

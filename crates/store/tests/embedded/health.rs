@@ -34,7 +34,7 @@ async fn a_storage_that_broke_is_reported_and_the_registry_is_not() {
         let (options, _database) = fresh().await;
         let folder = tempfile::tempdir().unwrap();
         let storage = folder.path().join("storage");
-        let options = StoreOptions { storage: storage.clone(), ..options };
+        let options = StoreOptions { storage: storage.clone().into(), ..options };
         let store = open(&options).await;
         assert!(store.health().await.is_good());
         fs::remove_dir_all(&storage).unwrap();

@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use artifact_domain::PackageId;
-use artifact_store::StoreOptions;
+use artifact_store::{ArtifactStore, StoreError, StoreOptions};
 use tempfile::TempDir;
 
 /// The options of a store in a new folder, and the folder.
@@ -55,6 +55,11 @@ pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+/// The first that a sweep which was to finish something could not finish.
+pub(crate) async fn sweep_failure(store: &ArtifactStore) -> Option<StoreError> {
+    store.sweep(true).await.unwrap().failures.into_iter().map(|(_, error)| error).next()
 }
 
 mod contract_of_every_store {

@@ -109,16 +109,16 @@ async fn what_one_handle_does_another_sees_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_is_not_started_on_another_storage() {
-    let (options, _folder) = fresh().await;
-    let (other, _other_folder) = fresh().await;
+    let (options, folder) = fresh().await;
+    let (other, other_folder) = fresh().await;
     let id = package(&open(&options).await).await;
     drop(open(&other).await);
     let mixed = StoreOptions { storage: other.storage.clone(), ..options.clone() };
     for access in [Access::Create, Access::Write, Access::Read] {
         let error = ArtifactStore::open(&mixed.clone().with_access(access)).await.unwrap_err();
         let StoreError::ForeignStorage { known, url } = &error else { panic!("{error}") };
-        assert!(known.contains(options.storage.to_str().unwrap()), "{known}");
-        assert!(url.contains(other.storage.to_str().unwrap()), "{url}");
+        assert!(known.contains(folder.path().to_str().unwrap()), "{known}");
+        assert!(url.contains(other_folder.path().to_str().unwrap()), "{url}");
     }
     // Both are as they were.
     assert_eq!(open(&options).await.package(id).await.unwrap().id, id);
@@ -132,7 +132,7 @@ async fn an_empty_mount_point_is_not_taken_for_the_storage() {
     let empty = folder.path().join("mount");
     fs::create_dir(&empty).unwrap();
     for storage in [empty.clone(), folder.path().join("missing")] {
-        let mixed = StoreOptions { storage: storage.clone(), ..options.clone() };
+        let mixed = StoreOptions { storage: storage.clone().into(), ..options.clone() };
         for access in [Access::Create, Access::Write, Access::Read] {
             let error = ArtifactStore::open(&mixed.clone().with_access(access)).await.unwrap_err();
             let StoreError::ForeignStorage { url, .. } = &error else { panic!("{error}") };
@@ -157,7 +157,7 @@ async fn a_storage_that_moved_is_the_same_storage() {
     for name in ["packages", "staging", "storage.json"] {
         fs::rename(folder.path().join(name), place.join(name)).unwrap();
     }
-    let options = StoreOptions { storage: place, ..options };
+    let options = StoreOptions { storage: place.into(), ..options };
     assert_eq!(read(&open(&options).await, id, "x").await.unwrap(), b"x");
 }
 

@@ -12,9 +12,10 @@ use tempfile::TempDir;
 
 use crate::contract::kept::{
     allow_deleting, behind, change_class, delete, expired, extend, filled, hold, holds, release,
-    sealed, sweep_failure, swept,
+    sealed, swept,
 };
 use crate::contract::{assert_sound, open, promises, seal};
+use crate::sweep_failure;
 use crate::{bag, fresh};
 
 async fn store() -> (ArtifactStore, StoreOptions, TempDir) {
