@@ -14,7 +14,8 @@ pub struct ObjectFacts {
     /// Its size in bytes.
     pub size: u64,
     /// A token that changes whenever the object's bytes are written again, if the backend has
-    /// one. On a local folder it is `<inode>-<mtime in ns>-<size>` in hexadecimal.
+    /// one. On a local folder it is `<inode>-<mtime in ns>-<size>` in hexadecimal; in a bucket it
+    /// is the gateway's `ETag`, with its quotes.
     pub etag: Option<String>,
 }
 

@@ -15,6 +15,7 @@ use object_store::{
 };
 use uuid::Uuid;
 
+use super::answer::code;
 use super::connection::Connector;
 use super::multipart::BucketUpload;
 use crate::{Liveness, StorageError};
@@ -122,9 +123,8 @@ impl ObjectStore for BucketStore {
                 got.meta = self.0.meta(got.meta)?;
                 Ok(got)
             }
-            // It may be a range that begins after the end, which the gateway refuses without
-            // telling the size.
-            Err(error @ Error::Generic { .. }) => match range {
+            // The range begins after the end, and the gateway does not tell the size.
+            Err(error) if code(&error) == "InvalidRange" => match range {
                 Some(GetRange::Bounded(range)) => match self.0.s3.head(&path).await {
                     Ok(meta) if range.end > meta.size => {
                         let key = location.to_string();

@@ -44,6 +44,19 @@ impl BucketUpload {
             done => done,
         }
     }
+
+    /// The object's `ETag` as a lookup tells it: Ceph 16 leaves it empty when it completes, and
+    /// without its quotes when it completes again because the first answer was lost. The object
+    /// is there, so a lookup that fails is no error.
+    async fn etag(&self, completed: PutResult) -> PutResult {
+        let told =
+            completed.e_tag.as_ref().is_some_and(|etag| etag.len() > 2 && etag.starts_with('"'));
+        if told {
+            return completed;
+        }
+        let e_tag = self.bucket.s3.head(&self.path).await.ok().and_then(|meta| meta.e_tag);
+        PutResult { e_tag, ..completed }
+    }
 }
 
 #[async_trait]
@@ -62,7 +75,10 @@ impl MultipartUpload for BucketUpload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         match self.bucket.s3.head(&self.path).await {
-            Err(Error::NotFound { .. }) => self.complete_blindly().await,
+            Err(Error::NotFound { .. }) => {
+                let completed = self.complete_blindly().await?;
+                Ok(self.etag(completed).await)
+            }
             Err(error) => Err(error),
             Ok(_) => {
                 let source = "it was there before the upload was completed".into();

@@ -20,10 +20,11 @@ pub(crate) use packages::*;
 pub(crate) use ranges::*;
 pub(crate) use writers::*;
 
-/// Makes a test of each behaviour. `$storage` is an async function to a storage and a guard.
+/// Makes a test of each behaviour. `$storage` is an async function to a storage and a guard;
+/// attributes before it are those of every test.
 macro_rules! contract {
-    ($storage:path) => {
-        $crate::contract::contract! { $storage,
+    ($(#[$attribute:meta])* $storage:path) => {
+        $crate::contract::contract! { {$(#[$attribute])*} $storage,
             an_object_comes_back_byte_for_byte,
             an_empty_object_is_an_object,
             put_head_list_and_read_tell_the_same_facts,
@@ -54,12 +55,16 @@ macro_rules! contract {
             creating_beside_deleting_loses_nothing,
         }
     };
-    ($storage:path, $($behaviour:ident),+ $(,)?) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    ($attributes:tt $storage:path, $($behaviour:ident),+ $(,)?) => {
+        $($crate::contract::contract! { @one $attributes $storage, $behaviour })+
+    };
+    (@one {$($attribute:tt)*} $storage:path, $behaviour:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        $($attribute)*
         async fn $behaviour() {
             let (storage, _guard) = $storage().await;
             crate::contract::$behaviour(storage).await;
-        })+
+        }
     };
 }
 pub(crate) use contract;

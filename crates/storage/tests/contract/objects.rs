@@ -24,7 +24,7 @@ pub(crate) async fn an_empty_object_is_an_object(storage: Storage) {
 
 pub(crate) async fn put_head_list_and_read_tell_the_same_facts(storage: Storage) {
     let package = package();
-    for (name, len) in [("small", 17), ("large", 3 * 1024 * 1024 + 5)] {
+    for (name, len) in [("small", 17), ("large", 9 * 1024 * 1024 + 5)] {
         let key = payload(package, name);
         let facts = write(&storage, &key, &bytes(len), 65_536).await;
         assert_eq!((facts.key.as_str(), facts.size), (key.as_str(), len as u64));
@@ -77,7 +77,7 @@ pub(crate) async fn creating_never_overwrites(storage: Storage) {
         matches!(&error, StorageError::AlreadyExists { key: k } if k == key.as_str()),
         "{error}"
     );
-    for len in [5, 2_000_000] {
+    for len in [5, 2_000_000, 9_000_000] {
         let mut writer = storage.write(&key).await.unwrap();
         writer.write(bytes(len)).await.unwrap();
         let error = writer.publish().await.unwrap_err();
