@@ -88,9 +88,17 @@ kill_daemon() {
     [[ -e $1.pid ]] || return 0
     pid=$(cat "$1.pid")
     kill -KILL "$pid" || return 0
-    # Not `kill -0`, for which a process is there until its parent has looked, which may be never.
-    while [[ -e /proc/$pid/exe ]]; do sleep 0.05; done
+    until is_gone "$pid"; do sleep 0.05; done
     rm -f "$1.pid"
+}
+
+# Whether nothing of a process is left that could hold a port: of one that ended, an entry remains
+# until its parent has looked, which may be never, and its other threads may end after the first.
+is_gone() {
+    local stat tasks
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+    tasks=("/proc/$1/task/"*)
+    [[ ${stat##*) } == Z* && ${#tasks[@]} -eq 1 ]]
 }
 
 end() {
