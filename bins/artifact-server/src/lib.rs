@@ -11,6 +11,7 @@
 //! decides nothing.
 
 mod args;
+mod background;
 mod commands;
 mod environment;
 mod log;

@@ -89,3 +89,26 @@ fn a_store_that_is_not_there_is_said_so_and_not_made() {
     assert!(!data.exists());
     assert_eq!(artifact_server(&data, &["frobnicate"]).status.code(), Some(2));
 }
+
+#[test]
+fn check_tells_what_a_store_is_on_and_that_it_can_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    package(folder.path(), "evidence");
+    let checked = artifact_server(folder.path(), &["check"]);
+    let table = stdout(&checked);
+    assert!(checked.status.success(), "{table}");
+    for row in [
+        "registry     sqlite",
+        "storage      local",
+        "create-only put        works",
+        "expiry rule            off",
+        "verdict      evidence can be given",
+    ] {
+        assert!(table.contains(row), "{row} is not in\n{table}");
+    }
+    let checked = artifact_server(folder.path(), &["check", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(found["safe"], true, "{found}");
+    assert_eq!(found["capabilities"]["create-only put"]["finding"], "works", "{found}");
+    assert_eq!(found["settings"]["versioning"]["finding"], "off", "{found}");
+}

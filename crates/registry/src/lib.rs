@@ -10,6 +10,7 @@
 //! | [`deletions`], [`records`] | what may be deleted and what was; records beside the bytes that are due |
 //! | [`events`] | retention and audit events, which are only ever appended |
 //! | [`clock`] | the latest time that was seen and trusted |
+//! | [`leases`] | which process does the work of the background |
 //! | [`writers`], [`locations`] | the processes that write, the storage roots that they write to |
 //!
 //! Queries are methods of [`Reader`], changes are methods of [`Writer`]; the caller opens the
@@ -57,6 +58,7 @@ pub mod deletions;
 pub mod events;
 pub mod files;
 pub mod holds;
+pub mod leases;
 pub mod list;
 pub mod locations;
 pub mod open;

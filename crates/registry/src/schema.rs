@@ -166,6 +166,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    leases (task) {
+        task -> Text,
+        holder -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(package_labels -> packages (package_id));
 diesel::joinable!(files -> packages (package_id));
 diesel::joinable!(files -> writers (writer_id));

@@ -35,6 +35,17 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Whether something is set up at a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// It is, and this is what it means.
+    On(String),
+    /// It is not.
+    Off,
+    /// It could not be found out, and this is why.
+    Unknown(String),
+}
+
 /// What a backend does and does not do, as [`Storage::probe`](crate::Storage::probe) saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -61,6 +72,16 @@ pub struct Capabilities {
     pub clock_skew_millis: Option<i64>,
     /// An object can be deleted, and is gone at once.
     pub delete: Finding,
+    /// Whether the bucket keeps older versions of its objects.
+    pub versioning: Setting,
+    /// Whether versions of objects are locked for a time.
+    pub object_lock: Setting,
+    /// Whether a rule of the bucket deletes objects of ours some day.
+    pub expiry_rule: Setting,
+    /// Whether a rule of the bucket removes the parts of uploads that were never finished.
+    pub abort_rule: Setting,
+    /// Whether the key may do more than the store needs.
+    pub wide_rights: Setting,
 }
 
 impl Capabilities {
@@ -79,6 +100,11 @@ impl Capabilities {
             clock: unknown(),
             clock_skew_millis: None,
             delete: unknown(),
+            versioning: Setting::Unknown(reason.to_owned()),
+            object_lock: Setting::Unknown(reason.to_owned()),
+            expiry_rule: Setting::Unknown(reason.to_owned()),
+            abort_rule: Setting::Unknown(reason.to_owned()),
+            wide_rights: Setting::Unknown(reason.to_owned()),
         }
     }
 
@@ -98,7 +124,19 @@ impl Capabilities {
         ]
     }
 
-    /// Why evidence must not be given to this backend: it was seen to lose or to overwrite bytes.
+    /// Every setting with its name, for a report.
+    pub fn settings(&self) -> [(&'static str, &Setting); 5] {
+        [
+            ("versioning", &self.versioning),
+            ("object lock", &self.object_lock),
+            ("expiry rule", &self.expiry_rule),
+            ("abort rule", &self.abort_rule),
+            ("wide rights", &self.wide_rights),
+        ]
+    }
+
+    /// Why evidence must not be given to this backend: it was seen to lose or to overwrite bytes,
+    /// or is set up to delete them.
     /// That `multipart_create_only` fails is not a reason, as something else stands in for it.
     pub fn unsafe_reason(&self) -> Option<String> {
         [
@@ -114,6 +152,10 @@ impl Capabilities {
         .find_map(|(what, finding)| match finding {
             Finding::Fails(reason) => Some(format!("{what} ({reason})")),
             Finding::Works | Finding::Unknown(_) => None,
+        })
+        .or_else(|| match &self.expiry_rule {
+            Setting::On(rule) => Some(format!("the bucket deletes what it has ({rule})")),
+            Setting::Off | Setting::Unknown(_) => None,
         })
     }
 }
@@ -132,5 +174,11 @@ mod tests {
         seen.create_only = Finding::Fails("the second put was accepted".to_owned());
         let reason = seen.unsafe_reason().unwrap();
         assert!(reason.contains("overwrites") && reason.contains("second put"), "{reason}");
+        seen.create_only = Finding::Works;
+        seen.versioning = Setting::On("deleted bytes stay".to_owned());
+        assert_eq!(seen.unsafe_reason(), None);
+        seen.expiry_rule = Setting::On("after 30 days".to_owned());
+        let reason = seen.unsafe_reason().unwrap();
+        assert!(reason.contains("deletes") && reason.contains("30 days"), "{reason}");
     }
 }

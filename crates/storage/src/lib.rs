@@ -75,7 +75,7 @@ mod s3;
 mod storage;
 mod writer;
 
-pub use capabilities::{Capabilities, Finding};
+pub use capabilities::{Capabilities, Finding, Setting};
 pub use error::StorageError;
 pub use facts::{Health, Liveness, ObjectFacts, PutMode};
 pub use key::{ObjectKey, TagFile};

@@ -146,11 +146,20 @@ async fn listed(store: &dyn ObjectStore, path: &Path) -> object_store::Result<bo
     Ok(false)
 }
 
-/// A step of a probe that ended in an error, with its cause.
+/// A step of a probe that ended in an error, with its cause. An outage and a full disk pass: what
+/// was asked is not known then.
 pub(crate) fn failed(path: &Path, error: Error) -> Finding {
     let error = StorageError::from_object_store("probe", path.as_ref(), error);
-    Finding::Fails(match std::error::Error::source(&error) {
-        Some(source) => format!("{error} ({source})"),
-        None => error.to_string(),
-    })
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    let is_never_done = source.as_deref().is_some_and(|source| {
+        ["NotImplemented", "MethodNotAllowed"].iter().any(|code| source.starts_with(code))
+    });
+    let passes = matches!(
+        error,
+        StorageError::Unavailable { .. }
+            | StorageError::Unreachable { .. }
+            | StorageError::OutOfSpace { .. }
+    );
+    let reason = source.map_or_else(|| error.to_string(), |source| format!("{error} ({source})"));
+    if passes && !is_never_done { Finding::Unknown(reason) } else { Finding::Fails(reason) }
 }

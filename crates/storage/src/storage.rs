@@ -18,7 +18,7 @@ use crate::local::{self, Folder, LocalFolder};
 use crate::s3::{self, Bucket, BucketStore};
 use crate::{
     Capabilities, Finding, Health, Liveness, ObjectFacts, ObjectKey, ObjectReader, ObjectWriter,
-    PutMode, S3Options, StorageError, probe,
+    PutMode, S3Options, Setting, StorageError, probe,
 };
 
 /// Small objects of one call that are on their way to a bucket at the same time.
@@ -349,6 +349,12 @@ impl Storage {
                 // They are one.
                 seen.clock = Finding::Works;
                 seen.clock_skew_millis = Some(0);
+                // A folder has nothing of the kind.
+                seen.versioning = Setting::Off;
+                seen.object_lock = Setting::Off;
+                seen.expiry_rule = Setting::Off;
+                seen.abort_rule = Setting::Off;
+                seen.wide_rights = Setting::Off;
                 seen
             }
             Backend::S3(bucket) => s3::probe(bucket).await,

@@ -1,7 +1,7 @@
 //! Whether the parts of a store answer.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use artifact_domain::wire::ClockView;
@@ -24,6 +24,9 @@ pub struct Health {
     pub registry: PartHealth,
     /// Whether the storage takes, gives back and deletes one small object.
     pub storage: PartHealth,
+    /// What the last [probe](ArtifactStore::probe) of this process saw the storage do; `None` before the
+    /// first.
+    pub capabilities: Option<Capabilities>,
     /// What the guard of the clock says; `None` if the registry does not answer.
     pub clock: Option<ClockView>,
 }
@@ -45,6 +48,13 @@ pub struct PartHealth {
 pub(crate) struct Probes {
     registry: Arc<Mutex<()>>,
     storage: Arc<Mutex<()>>,
+    capabilities: std::sync::Mutex<Option<Capabilities>>,
+}
+
+impl Probes {
+    fn capabilities(&self) -> MutexGuard<'_, Option<Capabilities>> {
+        self.capabilities.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Health {
@@ -62,17 +72,20 @@ impl ArtifactStore {
     pub async fn health(&self) -> Health {
         let ((registry, clock), storage) =
             futures::join!(self.registry_health(), self.storage_health());
-        Health { registry, storage, clock }
+        let capabilities = self.parts.probes.capabilities().clone();
+        Health { registry, storage, capabilities, clock }
     }
 
     /// Tries out what the storage does and does not do, with small objects that are deleted again.
-    /// It takes some seconds on a slow gateway.
+    /// It takes some seconds on a slow gateway. [`Health`] shows what was seen from then on.
     ///
     /// # Errors
     /// The store was opened to read only.
     pub async fn probe(&self) -> Result<Capabilities, StoreError> {
         self.ledger()?;
-        Ok(self.parts.storage.probe().await)
+        let seen = self.parts.storage.probe().await;
+        *self.parts.probes.capabilities() = Some(seen.clone());
+        Ok(seen)
     }
 
     /// Where the registry is, without any password.

@@ -44,6 +44,7 @@ enum Step {
 /// has taken on, so that a process that ends has left the storage when it is gone.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    writer: WriterId,
     steps: Option<mpsc::Sender<Step>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -86,7 +87,12 @@ impl Ledger {
             .map_err(|error| {
                 StoreError::Stopped(format!("the ledger's thread cannot be started: {error}"))
             })?;
-        Ok(Self { steps: Some(steps), thread: Some(thread) })
+        Ok(Self { writer, steps: Some(steps), thread: Some(thread) })
+    }
+
+    /// The number that this process writes under.
+    pub(crate) const fn writer(&self) -> WriterId {
+        self.writer
     }
 
     async fn ask<T>(&self, step: impl FnOnce(Answer<T>) -> Step) -> Result<T, StoreError> {

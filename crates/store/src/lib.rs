@@ -30,6 +30,7 @@
 //! | [`deletion`] | deleting what nothing protects, and the receipt of it |
 //! | [`clock_guard`] | whether the clock can be trusted with deleting |
 //! | [`history`] | the audit trail and the retention events |
+//! | [`leadership`] | which of several servers does the work of the background |
 //! | [`upkeep`] | what is done from time to time: records that follow, the sweep |
 //! | [`health`] | whether registry and storage answer |
 //! | [`verify`] | stored bytes against what was promised |
@@ -64,6 +65,7 @@ pub mod finalize;
 pub mod health;
 pub mod history;
 pub mod holds;
+pub mod leadership;
 pub mod manifest;
 pub mod open;
 pub mod packages;
@@ -77,10 +79,11 @@ pub mod verify;
 pub use archive::ArchiveFormat;
 pub use artifact_registry::{ConnectionOptions, DatabaseUrl};
 pub use artifact_retention::ClockTolerance;
-pub use artifact_storage::{Capabilities, Finding, S3Options, WrongS3Url, parse_s3_url};
+pub use artifact_storage::{Capabilities, Finding, S3Options, Setting, WrongS3Url, parse_s3_url};
 pub use classes::PutClass;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use health::{Health, PartHealth};
+pub use leadership::LEADERSHIP_ASKED_EVERY;
 pub use open::{Access, ArtifactStore, Limits, StorageLocation, StoreOptions};
 pub use read::OpenFile;
 pub use tar_batch::{FailedEntry, TarReport};

@@ -21,6 +21,7 @@ use crate::clock;
 use crate::clock_guard;
 use crate::error::StoreError;
 use crate::health::Probes;
+use crate::leadership::Leadership;
 use crate::ledger::Ledger;
 use crate::readers::Readers;
 
@@ -156,6 +157,7 @@ pub(crate) struct Parts {
     /// Where uploads are claimed and recorded; `None` in a store that was opened to read.
     pub(crate) ledger: Option<Ledger>,
     pub(crate) probes: Probes,
+    pub(crate) leadership: Leadership,
     pub(crate) readers: Readers,
 }
 
@@ -225,6 +227,7 @@ impl ArtifactStore {
             boot_id,
             ledger,
             probes: Probes::default(),
+            leadership: Leadership::default(),
             readers: Readers::start(readers())
                 .map_err(|error| StoreError::Stopped(error.to_string()))?,
         };

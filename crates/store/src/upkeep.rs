@@ -26,7 +26,7 @@ impl Sweep {
 }
 
 impl ArtifactStore {
-    /// What a server does every minute: the registry sees the time, and records that are behind
+    /// What the server that [leads](Self::lead) does every minute: the registry sees the time, and records that are behind
     /// follow. Nothing is deleted by it.
     pub async fn tend(&self) -> Result<(), StoreError> {
         self.observe_clock().await?;

@@ -59,6 +59,22 @@ impl Ceph {
         self.keeper().order(&format!("bucket {name}"));
     }
 
+    /// Gives a bucket a rule that deletes objects after so many days.
+    ///
+    /// # Panics
+    /// The gateway refuses it.
+    pub fn expire_objects(&self, bucket: &str, days: u32) {
+        self.keeper().order(&format!("expire {bucket} {days}"));
+    }
+
+    /// Has a bucket keep older versions of its objects from now on.
+    ///
+    /// # Panics
+    /// The gateway refuses it.
+    pub fn keep_versions(&self, bucket: &str) {
+        self.keeper().order(&format!("versioned {bucket}"));
+    }
+
     /// Kills the gateway; what is stored stays.
     ///
     /// # Panics

@@ -76,10 +76,29 @@ start_gateway() {
 
 stop_gateway() { kill_daemon client.rgw; }
 
-bucket() {
+bucket() { put "$1"; }
+
+# A rule for all of a bucket that deletes objects after so many days.
+expire() {
+    cat >rule.xml <<XML
+<LifecycleConfiguration><Rule><ID>expire</ID><Filter></Filter><Status>Enabled</Status><Expiration><Days>$2</Days></Expiration></Rule></LifecycleConfiguration>
+XML
+    put "$1?lifecycle=" --data-binary @rule.xml --header 'Content-Type: application/xml'
+}
+
+versioned() {
+    cat >versioning.xml <<XML
+<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>
+XML
+    put "$1?versioning=" --data-binary @versioning.xml --header 'Content-Type: application/xml'
+}
+
+put() {
+    local what=$1
+    shift
     # curl 7 does not sign what it does not send.
     curl --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' --silent --show-error --fail --request PUT --aws-sigv4 aws:amz:us-east-1:s3 \
-        --user "$access_key:$secret_key" "http://127.0.0.1:$gateway_port/$1"
+        --user "$access_key:$secret_key" "$@" "http://127.0.0.1:$gateway_port/$what"
 }
 
 # Ends a daemon at once: it takes its time to leave, and there is nothing to be saved.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use artifact_domain::wire::ClockView;
-use artifact_store::{Access, ArtifactStore, Capabilities, Finding, StoreOptions};
+use artifact_store::{Access, ArtifactStore, Capabilities, Finding, Setting, StoreOptions};
 use serde::Serialize;
 
 use super::FAILED;
@@ -22,6 +22,7 @@ struct Checked {
     registry: Part,
     storage: Part,
     capabilities: BTreeMap<&'static str, Seen>,
+    settings: BTreeMap<&'static str, Seen>,
     clock: Option<ClockView>,
 }
 
@@ -36,7 +37,7 @@ struct Part {
 /// What was seen of one ability.
 #[derive(Debug, Serialize)]
 struct Seen {
-    /// `works`, `fails` or `unknown`.
+    /// `works`, `fails` or `unknown`; `on`, `off` or `unknown` of a setting.
     finding: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -48,6 +49,16 @@ impl From<&Finding> for Seen {
             Finding::Works => Self { finding: "works", detail: None },
             Finding::Fails(detail) => Self { finding: "fails", detail: Some(detail.clone()) },
             Finding::Unknown(detail) => Self { finding: "unknown", detail: Some(detail.clone()) },
+        }
+    }
+}
+
+impl From<&Setting> for Seen {
+    fn from(setting: &Setting) -> Self {
+        match setting {
+            Setting::On(detail) => Self { finding: "on", detail: Some(detail.clone()) },
+            Setting::Off => Self { finding: "off", detail: None },
+            Setting::Unknown(detail) => Self { finding: "unknown", detail: Some(detail.clone()) },
         }
     }
 }
@@ -82,6 +93,7 @@ async fn look(store: &ArtifactStore) -> Result<Checked, Box<dyn Error>> {
             works: health.storage.problem.is_none(),
         },
         capabilities: seen.all().into_iter().map(|(name, found)| (name, found.into())).collect(),
+        settings: seen.settings().into_iter().map(|(name, set)| (name, set.into())).collect(),
         clock: health.clock,
     })
 }
@@ -92,7 +104,7 @@ fn table(checked: &Checked) -> String {
         let works = if part.works { "works" } else { "does not answer" };
         row(&mut text, name, format!("{} {}: {works}", part.backend, part.url));
     }
-    for (name, seen) in &checked.capabilities {
+    for (name, seen) in checked.capabilities.iter().chain(&checked.settings) {
         let detail = seen.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         let _ = writeln!(text, "  {name:<22} {}{detail}", seen.finding);
     }

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use artifact_store::{Access, ArtifactStore, StorageLocation, StoreOptions};
+use artifact_store::{Access, ArtifactStore, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::USAGE;
 use crate::args::Serve;
+use crate::background;
 use crate::gateway::{Gateway, Settings};
 
 /// Serves the store until SIGTERM or SIGINT.
@@ -65,9 +65,7 @@ async fn run(
         shutdown: arguments.shutdown_timeout,
     };
     let store = ArtifactStore::open(&options).await?;
-    if let StorageLocation::S3(_) = &options.storage
-        && let Some(reason) = store.probe().await?.unsafe_reason()
-    {
+    if let Some(reason) = store.probe().await?.unsafe_reason() {
         let url = store.storage_url();
         return Err(format!("{url} would lose or overwrite evidence and is not served: {reason}; `artifact-server check` shows all that was seen").into());
     }
@@ -80,8 +78,8 @@ async fn run(
         }
         tracing::info!("stopping: running requests are finished, no new ones are taken");
     };
-    let tending = actix_web::rt::spawn(tend(store.clone()));
-    let gateway = Gateway::bind(store, settings, addresses, stop)
+    let tending = actix_web::rt::spawn(background::tend(store.clone()));
+    let gateway = Gateway::bind(store.clone(), settings, addresses, stop)
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.bind))?;
     let mut stdout = io::stdout().lock();
     for address in gateway.addresses() {
@@ -91,18 +89,6 @@ async fn run(
     drop(stdout);
     gateway.serve().await?;
     tending.abort();
+    background::resign(&store).await;
     Ok(())
-}
-
-/// How often the store is tended.
-const TENDED_EVERY: Duration = Duration::from_mins(1);
-
-async fn tend(store: ArtifactStore) {
-    let mut minutes = tokio::time::interval(TENDED_EVERY);
-    loop {
-        minutes.tick().await;
-        if let Err(error) = store.tend().await {
-            tracing::warn!(%error, "the store could not be tended: it is tried again in a minute");
-        }
-    }
 }

@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     received: Counter<u64, AtomicU64>,
     sent: Counter<u64, AtomicU64>,
     up: Family<Part, Gauge>,
+    leader: Gauge,
 }
 
 /// A request that is being answered.
@@ -84,7 +85,13 @@ impl Default for Metrics {
         );
         let up = Family::<Part, Gauge>::default();
         registry.register("up", "Whether a part answered the last probe", up.clone());
-        Self { registry, requests, seconds, in_flight, received, sent, up }
+        let leader = Gauge::default();
+        registry.register(
+            "leader",
+            "Whether this server does the work of the background: 1 at one of all servers",
+            leader.clone(),
+        );
+        Self { registry, requests, seconds, in_flight, received, sent, up, leader }
     }
 }
 
@@ -114,6 +121,10 @@ impl Metrics {
 
     pub(crate) fn part(&self, part: &'static str, up: bool) {
         self.up.get_or_create(&Part { part }).set(up.into());
+    }
+
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
     }
 
     /// The numbers as OpenMetrics text.

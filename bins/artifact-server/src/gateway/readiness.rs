@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use artifact_domain::wire::ClockView;
 use artifact_store::health::PartHealth;
+use artifact_store::{Finding, Setting};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -85,11 +86,12 @@ pub(crate) struct StorageState {
     status: State,
     /// How long the probe took, in milliseconds.
     latency_ms: f64,
-    /// What the probe has seen to work.
+    /// What it does.
     capabilities: Capabilities,
 }
 
-/// What the last probe has seen to work.
+/// What the backend does. The first three are as the last probe found them, the others as they
+/// were when the server started, and null if that could not be found out.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub(crate) struct Capabilities {
     /// An object was written.
@@ -98,6 +100,68 @@ pub(crate) struct Capabilities {
     read: bool,
     /// It was deleted.
     delete: bool,
+    /// What was just written is read back as it was written.
+    read_after_write: Option<bool>,
+    /// Creating an object whose key is taken is refused.
+    create_only: Option<bool>,
+    /// An object can be replaced, and the new bytes are read at once.
+    overwrite: Option<bool>,
+    /// A range of an object delivers exactly its bytes.
+    range_read: Option<bool>,
+    /// An object can be written in parts.
+    multipart: Option<bool>,
+    /// Completing an object in parts whose key is taken is refused by the backend itself.
+    multipart_create_only: Option<bool>,
+    /// What was just written is listed.
+    list_after_put: Option<bool>,
+    /// A body that was changed on its way is refused.
+    damage_refused: Option<bool>,
+    /// The backend's clock and the server's are no more than a minute apart.
+    clock: Option<bool>,
+    /// The backend keeps older versions of objects, also of deleted ones.
+    versioning: Option<bool>,
+    /// The backend locks versions of objects for a time.
+    object_lock: Option<bool>,
+    /// A rule of the backend deletes objects some day: a server does not start on it.
+    expiry_rule: Option<bool>,
+    /// A rule of the backend removes the parts of uploads that were never finished.
+    abort_rule: Option<bool>,
+    /// The server's key may do more there than the store needs.
+    wide_rights: Option<bool>,
+}
+
+impl Capabilities {
+    fn new(works: bool, seen: Option<&artifact_store::Capabilities>) -> Self {
+        let found = |finding: fn(&artifact_store::Capabilities) -> &Finding| match finding(seen?) {
+            Finding::Works => Some(true),
+            Finding::Fails(_) => Some(false),
+            Finding::Unknown(_) => None,
+        };
+        let set = |setting: fn(&artifact_store::Capabilities) -> &Setting| match setting(seen?) {
+            Setting::On(_) => Some(true),
+            Setting::Off => Some(false),
+            Setting::Unknown(_) => None,
+        };
+        Self {
+            write: works,
+            read: works,
+            delete: works,
+            read_after_write: found(|seen| &seen.read_after_write),
+            create_only: found(|seen| &seen.create_only),
+            overwrite: found(|seen| &seen.overwrite),
+            range_read: found(|seen| &seen.range_read),
+            multipart: found(|seen| &seen.multipart),
+            multipart_create_only: found(|seen| &seen.multipart_create_only),
+            list_after_put: found(|seen| &seen.list_after_put),
+            damage_refused: found(|seen| &seen.damage_refused),
+            clock: found(|seen| &seen.clock),
+            versioning: set(|seen| &seen.versioning),
+            object_lock: set(|seen| &seen.object_lock),
+            expiry_rule: set(|seen| &seen.expiry_rule),
+            abort_rule: set(|seen| &seen.abort_rule),
+            wide_rights: set(|seen| &seen.wide_rights),
+        }
+    }
 }
 
 impl Readiness {
@@ -148,7 +212,7 @@ impl ReadinessCache {
                 backend: health.storage.backend,
                 status: storage,
                 latency_ms: milliseconds(health.storage.latency),
-                capabilities: Capabilities { write: works, read: works, delete: works },
+                capabilities: Capabilities::new(works, health.capabilities.as_ref()),
             },
             clock: health.clock.map(ClockState::from),
         };

@@ -104,7 +104,7 @@ pub(crate) fn staged(data: &Path) -> Vec<PathBuf> {
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(10), "{}", otherwise());
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", otherwise());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

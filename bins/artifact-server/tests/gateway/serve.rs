@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::process::Place;
+use crate::process::{Place, Process};
 use crate::room::{PACKAGES, eventually};
 
 /// Asserts that the program ended with a code and said why on stderr alone.
@@ -211,4 +211,36 @@ fn two_servers_on_one_data_folder_serve_one_store() {
     there.upload("b", b"b");
     assert_eq!(package.paths(), ["a", "b"]);
     assert_eq!(there.finalize().json(), package.finalize().json());
+}
+
+#[test]
+fn a_server_tells_what_its_storage_does_as_it_saw_it_at_the_start() {
+    let place = Place::new();
+    let server = place.serve(&[], &[]);
+    let seen = server.client.get("/readyz").json()["storage"]["capabilities"].clone();
+    for works in ["write", "read", "delete", "create_only", "overwrite", "range_read", "multipart"]
+    {
+        assert_eq!(seen[works], true, "{works}: {seen}");
+    }
+    for is_set in ["versioning", "object_lock", "expiry_rule"] {
+        assert_eq!(seen[is_set], false, "{is_set}: {seen}");
+    }
+    // Nothing lies between the server and a folder that could damage a body.
+    assert_eq!(seen["damage_refused"], Value::Null, "{seen}");
+}
+
+#[test]
+fn of_two_servers_one_does_the_work_of_the_background_and_the_other_takes_it_on() {
+    let place = Place::new();
+    let leads = |server: &Process| {
+        let metrics = server.client.get("/metrics").text();
+        metrics.lines().any(|line| line == "artifact_store_leader 1")
+    };
+    let mut first = place.serve(&[], &[]);
+    eventually(|| leads(&first), || "nobody leads".to_owned());
+    let second = place.serve(&[], &[]);
+    assert!(leads(&first) && !leads(&second));
+    first.terminate();
+    assert!(first.wait().success());
+    eventually(|| leads(&second), || "nobody took over".to_owned());
 }

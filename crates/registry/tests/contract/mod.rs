@@ -29,6 +29,7 @@ pub(crate) mod deletions;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod holds;
+pub(crate) mod leases;
 pub(crate) mod lists;
 pub(crate) mod migrations;
 pub(crate) mod packages;
@@ -154,6 +155,14 @@ macro_rules! for_every_behaviour {
                 the_clock_is_unknown_until_it_is_set_and_then_as_it_was_set,
                 there_is_one_clock,
                 a_damaged_clock_names_its_column,
+            }
+            leases {
+                a_lease_has_one_holder_who_may_renew_it,
+                a_lease_that_ended_is_anybodys,
+                a_lease_that_is_given_back_is_free_and_that_of_another_stays,
+                a_lease_of_a_clock_that_stood_ahead_binds_nobody,
+                each_task_has_a_lease_of_its_own,
+                of_many_who_ask_at_once_one_gets_the_lease,
             }
             migrations {
                 a_registry_of_the_first_version_is_migrated_with_its_rows,

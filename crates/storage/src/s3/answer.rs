@@ -48,17 +48,21 @@ pub(super) struct Words {
 
 impl Words {
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let text = chain(error);
-        match element(&text, "Code") {
+        Self::of_text(&chain(error))
+    }
+
+    /// What an error document says.
+    pub(super) fn of_text(text: &str) -> Self {
+        match element(text, "Code") {
             Some(code) => Self {
                 code: Some(code.to_owned()),
-                message: element(&text, "Message").unwrap_or_default().to_owned(),
+                message: element(text, "Message").unwrap_or_default().to_owned(),
             },
-            None => Self { code: None, message: text },
+            None => Self { code: None, message: text.to_owned() },
         }
     }
 
-    fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
     }
 

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::answer::code;
 use super::connection::Connector;
 use super::multipart::BucketUpload;
+use super::settings::SettingsAddress;
 use crate::{Liveness, StorageError};
 
 /// Deletions of one stream that are on their way at the same time.
@@ -33,6 +34,7 @@ pub(crate) struct Bucket {
     /// The same bucket, entered so that every body is damaged on its way.
     pub(super) damaging: AmazonS3,
     pub(super) connector: Connector,
+    pub(super) settings: SettingsAddress,
     pub(super) prefix: String,
     pub(super) url: String,
     pub(super) entered: OnceLock<i64>,

@@ -92,6 +92,11 @@ impl Connector {
         Self::of(self.wire.client.clone(), fault)
     }
 
+    /// Sends a request that is signed already.
+    pub(super) async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.wire.send(request).await
+    }
+
     /// The gateway's clock less ours, in milliseconds, as of its last answer.
     pub(super) fn skew(&self) -> Option<i64> {
         Some(self.wire.skew.load(Ordering::Relaxed)).filter(|&skew| skew != NO_SKEW)

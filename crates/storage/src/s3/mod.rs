@@ -10,6 +10,7 @@
 //! | `list` | the names of packages, page by page |
 //! | `answer` | what an answer of the gateway means |
 //! | `probe` | what the gateway does and does not do |
+//! | `settings` | how the bucket is set up: versions, locks, rules, rights |
 //!
 //! # What keeps an object from being overwritten
 //!
@@ -44,6 +45,7 @@ mod multipart;
 mod open;
 mod options;
 mod probe;
+mod settings;
 
 pub(crate) use answer::meaning;
 pub(crate) use bucket::{Bucket, BucketStore};

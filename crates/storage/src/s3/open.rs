@@ -16,6 +16,7 @@ use object_store::{
 use super::answer::{Words, code, meaning};
 use super::connection::{Connector, Fault};
 use super::options::check;
+use super::settings::SettingsAddress;
 use super::{Bucket, S3Options};
 use crate::{StorageError, marker};
 
@@ -91,6 +92,7 @@ impl Opening {
             s3: builder(connector.clone(), retries(5, 60))?,
             damaging: builder(connector.with_fault(Fault::Body), retries(0, 10))?,
             connector: connector.clone(),
+            settings: address(options, endpoint),
             prefix: options.prefix.clone(),
             url: url.clone(),
             entered: OnceLock::new(),
@@ -206,6 +208,21 @@ impl Opening {
     fn shown(&self) -> String {
         format!("{}/{}", self.bucket.url, marker::NAME)
     }
+}
+
+/// Where the bucket is asked for its settings.
+fn address(options: &S3Options, endpoint: Option<&str>) -> SettingsAddress {
+    let S3Options { bucket, region, .. } = options;
+    let endpoint = endpoint.map(|endpoint| endpoint.trim_end_matches('/'));
+    let (bucket, service) = match (endpoint, options.virtual_hosted_style) {
+        (Some(endpoint), true) => (format!("{endpoint}/"), None),
+        (Some(endpoint), false) => (format!("{endpoint}/{bucket}"), Some(format!("{endpoint}/"))),
+        (None, _) => {
+            let service = format!("https://s3.{region}.amazonaws.com/");
+            (format!("{service}{bucket}"), Some(service))
+        }
+    };
+    SettingsAddress { bucket, service, region: region.clone() }
 }
 
 /// Connections to the endpoint, if it may be used.

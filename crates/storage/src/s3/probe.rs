@@ -10,6 +10,7 @@ use super::Bucket;
 use super::answer::code;
 use super::bucket::{BucketStore, STAGING};
 use super::multipart::BucketUpload;
+use super::settings::Settings;
 use crate::probe::{complete, failed};
 use crate::{Capabilities, Finding, probe as every_backend};
 
@@ -28,6 +29,13 @@ pub(crate) async fn probe(bucket: &Arc<Bucket>) -> Capabilities {
         seen.multipart_create_only = create_only_parts(bucket, &path("taken")).await;
         seen.damage_refused = damage_refused(bucket, &path("damaged")).await;
     }
+    let Settings { versioning, object_lock, expiry_rule, abort_rule, wide_rights } =
+        Settings::ask(bucket).await;
+    seen.versioning = versioning;
+    seen.object_lock = object_lock;
+    seen.expiry_rule = expiry_rule;
+    seen.abort_rule = abort_rule;
+    seen.wide_rights = wide_rights;
     seen.clock_skew_millis = bucket.connector.skew();
     seen.clock = match seen.clock_skew_millis {
         Some(skew) if skew.unsigned_abs() <= SKEW_TOLERATED => Finding::Works,

@@ -16,12 +16,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, CommonPrefix,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
     CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition,
-    GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
-    UploadPartInput, UploadPartOutput,
+    GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput,
+    GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectInput,
+    GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput, GetObjectOutput,
+    HeadObjectInput, HeadObjectOutput, LifecycleRule, ListBucketsInput, ListBucketsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput,
+    StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
@@ -52,6 +55,9 @@ pub(crate) struct State {
     pub(crate) completes_blindly: AtomicBool,
     /// No condition is looked at at all.
     pub(crate) overwrites: AtomicBool,
+    /// What the bucket is asked for is answered with these; without, there is no such setting.
+    pub(crate) versioned: AtomicBool,
+    pub(crate) rules: Mutex<Vec<LifecycleRule>>,
     /// The next requests that are refused as too many.
     pub(crate) slow_downs: AtomicU64,
 }
@@ -165,6 +171,45 @@ struct Shared(Arc<State>);
 
 #[async_trait::async_trait]
 impl S3 for Shared {
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.0.check(&request.input.bucket)?;
+        let versioned = self.0.versioned.load(Ordering::Relaxed);
+        let status =
+            versioned.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+        answer(GetBucketVersioningOutput { status, ..Default::default() })
+    }
+
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        request: S3Request<GetBucketLifecycleConfigurationInput>,
+    ) -> S3Result<S3Response<GetBucketLifecycleConfigurationOutput>> {
+        self.0.check(&request.input.bucket)?;
+        let rules = self.0.rules.lock().unwrap().clone();
+        if rules.is_empty() {
+            return Err(s3_error!(NoSuchLifecycleConfiguration));
+        }
+        answer(GetBucketLifecycleConfigurationOutput { rules: Some(rules), ..Default::default() })
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        request: S3Request<GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+        self.0.check(&request.input.bucket)?;
+        Err(s3_error!(ObjectLockConfigurationNotFoundError))
+    }
+
+    async fn list_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let ours = s3s::dto::Bucket { name: Some(BUCKET.to_owned()), ..Default::default() };
+        answer(ListBucketsOutput { buckets: Some(vec![ours]), ..Default::default() })
+    }
+
     async fn put_object(
         &self,
         request: S3Request<PutObjectInput>,

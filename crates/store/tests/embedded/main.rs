@@ -10,6 +10,7 @@ mod damage;
 mod deletion;
 mod folder;
 mod health;
+mod leadership;
 mod opening;
 mod record;
 mod verify;

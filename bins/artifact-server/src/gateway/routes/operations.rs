@@ -64,10 +64,11 @@ pub(crate) async fn readyz(
         content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"))
 )]
 pub(crate) async fn metrics(
-    _caller: Caller<Read>,
+    caller: Caller<Read>,
     metrics: web::Data<Metrics>,
     _query: NoQuery,
 ) -> Result<HttpResponse, ApiError> {
+    metrics.leads(caller.leads());
     let text = metrics.text();
     let text = text.map_err(|error| ApiError::refuse(ErrorCode::Internal, error.to_string()))?;
     Ok(HttpResponse::Ok()
