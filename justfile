@@ -51,10 +51,16 @@ bench-gateway *options:
     cargo build --release --bin artifact-server --bin artifact-ingest
     cargo bench --package artifact-ingest --bench gateway -- {{ options }}
 
-# Install what bench-gateway measures against (Debian).
+# The gateway on PostgreSQL and on Ceph beside SQLite and `aws s3 sync`; needs `just setup-engines`.
+bench-engines *options:
+    cargo build --release --bin artifact-server --bin artifact-ingest
+    cargo bench --package artifact-ingest --bench engines -- {{ options }}
+
+# Install what the gateway is measured against (Debian; the AWS command line from PyPI).
 setup-bench:
     apt-get install --yes --no-install-recommends nginx-light wrk
     cargo install --locked dufs
+    pip install awscli
 
 # Hold the running gateway against its own description, with so many examples for each operation.
 conformance examples="100":

@@ -21,8 +21,21 @@ impl Postgres {
     /// # Panics
     /// PostgreSQL is not installed (`just setup-engines` does it), or it does not start.
     pub fn start() -> Self {
+        Self::launch("off")
+    }
+
+    /// Starts a cluster that syncs what it commits, as one does that keeps something: for
+    /// benchmarks.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_synced() -> Self {
+        Self::launch("on")
+    }
+
+    fn launch(synced: &str) -> Self {
         let port = free_port();
-        let variables = [("port", port.to_string())];
+        let variables = [("port", port.to_string()), ("synced", synced.to_owned())];
         let keeper = Keeper::start("postgres", include_str!("postgres.sh"), &variables);
         Self { keeper: Mutex::new(keeper), port, databases: AtomicU32::new(0) }
     }

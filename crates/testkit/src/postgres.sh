@@ -20,8 +20,8 @@ start() {
         touch log
         chown "$user" . log
     fi
-    # Everybody on this machine may connect: there is nothing to be had. Nothing has to survive
-    # power loss either, so nothing is synced; a crash of PostgreSQL alone it survives.
+    # Everybody on this machine may connect: there is nothing to be had. For tests nothing has to
+    # survive power loss either, so nothing is synced; a crash of PostgreSQL alone it survives.
     as_user "$bin/initdb" --pgdata=data --username=artifact --auth=trust --encoding=UTF8 \
         --locale=C --no-sync
     cat >>data/postgresql.conf <<CONF
@@ -29,8 +29,8 @@ listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$folder'
 max_connections = 200
-fsync = off
-full_page_writes = off
+fsync = $synced
+full_page_writes = $synced
 CONF
     start_again
 }

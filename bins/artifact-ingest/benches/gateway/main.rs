@@ -15,6 +15,8 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "../common/gateway.rs"]
+mod gateway;
 #[path = "../common/measure.rs"]
 mod measure;
 mod put;
@@ -28,8 +30,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use gateway::{Gateway, Server};
 use measure::{median, resident_peak_mib};
-use servers::{Dufs, Gateway, Nginx, Server};
+use servers::{Dufs, Nginx};
 
 /// One tree and what its upload may cost beside nginx.
 struct Workload {
