@@ -46,6 +46,7 @@
 //! Every list is paged by key and every lookup is answered by an index; a test explains each
 //! statement that the contract suite runs and fails if one scans a table.
 
+mod batches;
 mod connection;
 mod error;
 mod migrate;

@@ -11,17 +11,15 @@ use artifact_domain::{LogicalPath, PackageId, PackageStatus, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text};
 
-use crate::connection::{RegistryConnection, on_backend};
+use crate::batches::CHUNK;
+use crate::connection::RegistryConnection;
 use crate::error::RegistryError;
 use crate::files::{FileRow, StoredFile};
 use crate::packages::{big, column, find_package};
 use crate::read::Reader;
-use crate::schema::{files, packages, uploads};
+use crate::schema::{packages, uploads};
 use crate::write::Writer;
 use crate::writers::WriterId;
-
-/// How many rows or paths one statement carries.
-const CHUNK: usize = 1000;
 
 /// A wish to write one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,14 +87,15 @@ pub enum FinishRefusal {
     TooManyBytes,
 }
 
+/// A claim as its table has it.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = uploads, treat_none_as_default_value = false)]
-struct UploadRow {
-    claim_id: String,
-    package_id: String,
-    path: String,
-    writer_id: i64,
-    renewed_at: i64,
+pub(crate) struct UploadRow {
+    pub(crate) claim_id: String,
+    pub(crate) package_id: String,
+    pub(crate) path: String,
+    pub(crate) writer_id: i64,
+    pub(crate) renewed_at: i64,
 }
 
 /// What is at a path.
@@ -381,7 +380,7 @@ impl Writer<'_> {
         granted: &[&NewClaim],
         void: &[String],
     ) -> QueryResult<()> {
-        self.delete_claims(void)?;
+        self.connection.delete_uploads(void)?;
         let rows: Vec<UploadRow> = granted
             .iter()
             .map(|claim| UploadRow {
@@ -392,11 +391,7 @@ impl Writer<'_> {
                 renewed_at: rules.now.unix_micros(),
             })
             .collect();
-        for some in rows.chunks(CHUNK) {
-            on_backend!(self.connection, |c| diesel::insert_into(uploads::table)
-                .values(some)
-                .execute(c))?;
-        }
+        self.connection.insert_uploads(&rows)?;
         diesel::update(packages::table.find(package))
             .set((
                 packages::status.eq(PackageStatus::Uploading.as_str()),
@@ -419,29 +414,15 @@ impl Writer<'_> {
     /// Gives claims up; those that are not held any more are passed over.
     pub fn release_claims(&mut self, claims: &[ClaimId]) -> Result<(), RegistryError> {
         let ids: Vec<String> = claims.iter().map(ToString::to_string).collect();
-        self.delete_claims(&ids)
+        self.connection
+            .delete_uploads(&ids)
             .map_err(|error| RegistryError::query(self.url, "release claims", error))
-    }
-
-    fn delete_claims(&mut self, ids: &[String]) -> QueryResult<()> {
-        for some in ids.chunks(CHUNK) {
-            diesel::delete(uploads::table.filter(uploads::claim_id.eq_any(some)))
-                .execute(self.connection)?;
-        }
-        Ok(())
     }
 
     /// The claims of these that are held, by id.
     fn held_among(&mut self, ids: &[String]) -> QueryResult<HashMap<String, UploadRow>> {
-        let mut held = HashMap::new();
-        for some in ids.chunks(CHUNK) {
-            let rows: Vec<UploadRow> = uploads::table
-                .filter(uploads::claim_id.eq_any(some))
-                .select(UploadRow::as_select())
-                .load(self.connection)?;
-            held.extend(rows.into_iter().map(|row| (row.claim_id.clone(), row)));
-        }
-        Ok(held)
+        let rows = self.connection.uploads_among(ids)?;
+        Ok(rows.into_iter().map(|row| (row.claim_id.clone(), row)).collect())
     }
 
     /// Gives up the claim on one path if it is void. Answers whether there was one.
@@ -463,7 +444,7 @@ impl Writer<'_> {
         for row in rows {
             let id = row.claim_id.clone();
             if is_void(&claim(row)?) {
-                self.delete_claims(&[id]).map_err(failed)?;
+                self.connection.delete_uploads(&[id]).map_err(failed)?;
                 released = true;
             }
         }
@@ -538,13 +519,8 @@ impl Writer<'_> {
             if rows.is_empty() {
                 continue;
             }
-            self.delete_claims(&done).map_err(failed)?;
-            for some in rows.chunks(CHUNK) {
-                on_backend!(self.connection, |c| diesel::insert_into(files::table)
-                    .values(some)
-                    .execute(c))
-                .map_err(failed)?;
-            }
+            self.connection.delete_uploads(&done).map_err(failed)?;
+            self.connection.insert_files(&rows).map_err(failed)?;
             diesel::update(packages::table.find(package.to_string()))
                 .set((
                     packages::file_count.eq(packages::file_count + big(rows.len() as u64)),
