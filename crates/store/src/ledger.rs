@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::Limits;
+use crate::patience::Patience;
 
 /// The most steps that one commit carries.
 const BATCH: usize = 1000;
@@ -46,6 +47,7 @@ enum Step {
 pub(crate) struct Ledger {
     steps: Option<mpsc::Sender<Step>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    patience: Patience,
 }
 
 impl Drop for Ledger {
@@ -77,6 +79,7 @@ impl Ledger {
         storage: Storage,
         writer: WriterId,
         limits: Limits,
+        patience: Patience,
     ) -> Result<Self, StoreError> {
         let (steps, waiting) = mpsc::channel();
         let mut book = Book { registry, storage, writer, limits, unreleased: Vec::new() };
@@ -86,14 +89,14 @@ impl Ledger {
             .map_err(|error| {
                 StoreError::Stopped(format!("the ledger's thread cannot be started: {error}"))
             })?;
-        Ok(Self { steps: Some(steps), thread: Some(thread) })
+        Ok(Self { steps: Some(steps), thread: Some(thread), patience })
     }
 
     async fn ask<T>(&self, step: impl FnOnce(Answer<T>) -> Step) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let stopped = || StoreError::Stopped("the ledger has stopped".to_owned());
         self.send(step(answer)).ok_or_else(stopped)?;
-        answered.await.ok().ok_or_else(stopped)?
+        self.patience.wait(async { answered.await.ok().ok_or_else(stopped)? }).await
     }
 
     /// Hands a step over; `None` if the thread has stopped.

@@ -51,6 +51,7 @@ mod digest;
 mod error;
 mod ledger;
 mod page;
+mod patience;
 mod readers;
 mod record;
 mod seal_object;

@@ -22,6 +22,7 @@ use crate::clock_guard;
 use crate::error::StoreError;
 use crate::health::Probes;
 use crate::ledger::Ledger;
+use crate::patience::Patience;
 use crate::readers::Readers;
 
 /// Threads that look files up and open them: one more than cores, because a file may have to come
@@ -157,6 +158,7 @@ pub(crate) struct Parts {
     pub(crate) ledger: Option<Ledger>,
     pub(crate) probes: Probes,
     pub(crate) readers: Readers,
+    pub(crate) patience: Patience,
 }
 
 impl ArtifactStore {
@@ -210,10 +212,12 @@ impl ArtifactStore {
             join(&opening, &location, &boot, tolerance, &origin).map(Some)
         })
         .await?;
+        let patience = Patience::with(registry.url(), &options.connections);
         let ledger = match writer {
             Some(writer) => {
                 storage.enter(writer.0).await?;
-                Some(Ledger::start(registry.clone(), storage.clone(), writer, options.limits)?)
+                let (registry, storage) = (registry.clone(), storage.clone());
+                Some(Ledger::start(registry, storage, writer, options.limits, patience)?)
             }
             None => None,
         };
@@ -227,6 +231,7 @@ impl ArtifactStore {
             probes: Probes::default(),
             readers: Readers::start(readers())
                 .map_err(|error| StoreError::Stopped(error.to_string()))?,
+            patience,
         };
         Ok(Self { parts: Arc::new(parts), origin: options.origin.clone() })
     }
@@ -237,7 +242,8 @@ impl ArtifactStore {
         Self { parts: Arc::clone(&self.parts), origin }
     }
 
-    /// Runs what blocks on a thread that may, with the parts of this store.
+    /// Runs what blocks on a thread that may, with the parts of this store. An answer of the
+    /// registry that does not come is not waited for, see [`Patience`].
     pub(crate) async fn run<T, E>(
         &self,
         f: impl FnOnce(&Parts) -> Result<T, E> + Send + 'static,
@@ -247,7 +253,7 @@ impl ArtifactStore {
         E: Into<StoreError> + Send + 'static,
     {
         let parts = Arc::clone(&self.parts);
-        blocking(move || f(&parts).map_err(Into::into)).await
+        self.parts.patience.wait(blocking(move || f(&parts).map_err(Into::into))).await
     }
 
     pub(crate) fn ledger(&self) -> Result<&Ledger, StoreError> {

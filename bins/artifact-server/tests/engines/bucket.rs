@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use serde_json::json;
 
-use crate::room::{Package, PACKAGES, assert_problem, eventually, xs};
+use crate::room::{PACKAGES, Package, assert_problem, eventually, xs};
 use crate::shared::{CEPH, POSTGRES, Replica, Shared, events, sealed_files, sealed_once};
 use crate::wire;
 
@@ -115,7 +115,7 @@ fn an_ingest_over_three_replicas_survives_the_death_of_one() {
             })
             .collect();
         begun.wait();
-        doomed.process.kill();
+        doomed.kill();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert!(repeated > 0, "the death was not noticed");

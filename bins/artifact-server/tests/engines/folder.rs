@@ -102,7 +102,7 @@ fn uploads_of_a_replica_that_is_killed_go_on_at_the_other() {
             });
         }
         begun.wait();
-        doomed.process.kill();
+        doomed.kill();
     });
 
     // What was recorded is whole; the rest is sent again, and nothing is in the way.

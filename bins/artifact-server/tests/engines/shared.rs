@@ -46,7 +46,8 @@ enum Storage<'e> {
 /// One server of several.
 pub(crate) struct Replica {
     pub(crate) place: Place,
-    pub(crate) process: Process,
+    process: Option<Process>,
+    client: Client,
 }
 
 impl<'e> Shared<'e> {
@@ -118,7 +119,8 @@ impl<'e> Shared<'e> {
         let variables = self.variables();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
         let process = place.serve(&self.flags, &variables);
-        Replica { place, process }
+        let client = process.client;
+        Replica { place, process: Some(process), client }
     }
 
     /// Several that begin at the same moment.
@@ -174,7 +176,12 @@ impl<'e> Shared<'e> {
 
 impl Replica {
     pub(crate) fn client(&self) -> Client {
-        self.process.client
+        self.client
+    }
+
+    /// Kills it, with whatever it is doing.
+    pub(crate) fn kill(mut self) {
+        self.process.take().unwrap().kill();
     }
 
     /// The same package, asked for here.
@@ -229,9 +236,8 @@ pub(crate) fn eventually_ready(client: Client, status: u16) {
 pub(crate) fn sealed_files(package: &Package) -> Vec<(String, u64)> {
     let manifest: Value = package.get("/manifest").json();
     let files = manifest["files"].as_array().expect("files");
-    let file = |file: &Value| {
-        (file["path"].as_str().unwrap().to_owned(), file["size"].as_u64().unwrap())
-    };
+    let file =
+        |file: &Value| (file["path"].as_str().unwrap().to_owned(), file["size"].as_u64().unwrap());
     files.iter().map(file).collect()
 }
 
@@ -271,4 +277,13 @@ pub(crate) fn sealed_once(packages: &[&Package]) -> String {
     assert_eq!(manifests.len(), 1);
     assert_eq!(events(packages[0], "package.finalized"), 1);
     digests.pop_first().unwrap()
+}
+
+impl Drop for Replica {
+    #[expect(clippy::print_stderr, reason = "the server's log says why a test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.place.log());
+        }
+    }
 }

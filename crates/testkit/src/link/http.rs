@@ -201,7 +201,8 @@ fn answer(status: u16, with_body: bool) -> String {
         503 => ("Service Unavailable", "SlowDown"),
         _ => ("Internal Server Error", "InternalError"),
     };
-    let document = format!("<Error><Code>{code}</Code><Message>a fault of a test</Message></Error>");
+    let document =
+        format!("<Error><Code>{code}</Code><Message>a fault of a test</Message></Error>");
     let length = if with_body { document.len() } else { 0 };
     let body = if with_body { document.as_str() } else { "" };
     format!(
