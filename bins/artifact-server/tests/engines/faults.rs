@@ -73,6 +73,26 @@ fn a_gateway_that_is_busy_or_broken_for_a_moment_is_asked_again() {
 
 #[test]
 #[ignore = "needs PostgreSQL and Ceph: just test-engines"]
+fn a_server_starts_although_the_gateway_stumbles() {
+    let link = FaultyLink::to_http(&CEPH.endpoint());
+    let shared = Shared::through(&POSTGRES, &CEPH, &link.endpoint());
+    for (count, words, fault) in [
+        (2, "GET ", BUSY),
+        (1, "/storage.json", Fault::LoseAnswer),
+        (1, "/whole ", Fault::LoseAnswer),
+        (1, "/whole ", BROKEN),
+        (1, "list-type", Fault::CutAnswer(10)),
+    ] {
+        let before = link.met();
+        link.next(count, words, fault);
+        let replica = shared.replica();
+        eventually_ready(replica.client(), 200);
+        assert_eq!(link.met() - before, count, "{words:?} {fault:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL and Ceph: just test-engines"]
 fn a_gateway_that_stays_busy_is_503_and_what_the_registry_knows_is_still_told() {
     let site = Site::new();
     let (client, package) = (site.replica.client(), site.replica.package());

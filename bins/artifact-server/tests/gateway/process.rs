@@ -50,6 +50,7 @@ impl Place {
     }
 
     /// Runs another command of the program than `serve`.
+    #[allow(dead_code, reason = "for the tests of engines, which share this")]
     pub(crate) fn operate(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         self.program(variables).args(arguments).output().unwrap()
     }
