@@ -28,6 +28,11 @@ impl Patience {
         })
     }
 
+    /// How long that is, if there is an end to it.
+    pub(crate) const fn most(self) -> Option<Duration> {
+        self.0
+    }
+
     /// The answer, if it comes in time.
     pub(crate) async fn wait<T>(
         self,

@@ -94,3 +94,28 @@ fn what_a_silent_database_had_taken_is_done_once() {
     assert!(paths.contains(&"a.txt".to_owned()), "{paths:?}");
     shared.assert_clean();
 }
+
+#[test]
+#[ignore = "needs PostgreSQL and Ceph: just test-engines"]
+fn a_server_whose_database_hangs_stops_when_it_is_asked_to() {
+    let link = FaultyLink::to(POSTGRES.address());
+    let shared = Shared::on_bucket(&POSTGRES, &CEPH).with_database_at(link.address()).with(&[
+        "--database-connection-timeout",
+        "2s",
+        "--database-statement-timeout",
+        "2s",
+        "--shutdown-timeout",
+        "2s",
+    ]);
+    let replica = shared.replica();
+    let (client, package) = (replica.client(), replica.package());
+    package.upload("a.txt", b"a");
+    link.stall();
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_no_registry(&client.get(PACKAGES)));
+        scope.spawn(|| assert_no_registry(&package.put("b.txt", b"b")));
+    });
+    let status = replica.terminate();
+    assert_eq!(status.code(), Some(0));
+    link.mend();
+}

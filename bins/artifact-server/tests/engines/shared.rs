@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{ExitStatus, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Barrier, LazyLock};
 
@@ -177,6 +177,13 @@ impl<'e> Shared<'e> {
 impl Replica {
     pub(crate) fn client(&self) -> Client {
         self.client
+    }
+
+    /// Asks it to stop, and answers how it ended.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        process.terminate();
+        process.wait()
     }
 
     /// Kills it, with whatever it is doing.
