@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
@@ -14,6 +15,9 @@ use crate::{ObjectFacts, ObjectKey, StorageError};
 /// Pieces shorter than this many bytes are joined: a client that sends single bytes must not make
 /// a part cost thirty times its size in bookkeeping.
 const SHORT_PIECE: usize = 16 * 1024;
+
+/// How long whoever gives an object up waits until what was staged of it is gone.
+const ABORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes one new object. Nothing is visible under its key before [`ObjectWriter::publish`].
 ///
@@ -115,7 +119,7 @@ impl ObjectWriter {
     }
 
     /// Gives the object up and removes what was staged of it. Best effort: what cannot be removed
-    /// now is cleared when this writer is dead.
+    /// within two seconds is removed later, or is cleared when this writer is dead.
     pub async fn abort(mut self) {
         self.give_up().await;
     }
@@ -125,7 +129,10 @@ impl ObjectWriter {
         self.part.take();
         self.share = None;
         if let Some(mut upload) = self.upload.take() {
-            let _ = upload.abort().await;
+            // A gateway that did not take the bytes may not take this either, and whoever waits
+            // has waited for it once already. So it goes on without them.
+            let aborting = tokio::spawn(async move { upload.abort().await });
+            let _ = tokio::time::timeout(ABORT_PATIENCE, aborting).await;
         }
     }
 

@@ -4,7 +4,8 @@
 //! their finished file to one thread, which takes all that is waiting and commits it together,
 //! and each upload gets an answer of its own. Under load the batches grow by themselves.
 
-use std::sync::mpsc;
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use artifact_domain::PackageId;
@@ -23,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::Limits;
+use crate::patience::Patience;
 
 /// The most steps that one commit carries.
 const BATCH: usize = 1000;
@@ -41,17 +43,28 @@ enum Step {
 }
 
 /// The way to the thread that records uploads. Dropping it waits for the thread to record what it
-/// has taken on, so that a process that ends has left the storage when it is gone.
+/// has taken on, so that a process that ends has left the storage when it is gone; but not for
+/// ever, see [`Patience`].
 #[derive(Debug)]
 pub(crate) struct Ledger {
     writer: WriterId,
     steps: Option<mpsc::Sender<Step>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// Says nothing, and is disconnected when the thread is done.
+    done: Mutex<mpsc::Receiver<Infallible>>,
+    patience: Patience,
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
         drop(self.steps.take());
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(most) = self.patience.most()
+            && done.recv_timeout(most) == Err(mpsc::RecvTimeoutError::Timeout)
+        {
+            tracing::error!("the registry does not answer: what is not recorded yet is given up");
+            return;
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -78,16 +91,28 @@ impl Ledger {
         storage: Storage,
         writer: WriterId,
         limits: Limits,
+        patience: Patience,
     ) -> Result<Self, StoreError> {
         let (steps, waiting) = mpsc::channel();
         let mut book = Book { registry, storage, writer, limits, unreleased: Vec::new() };
+        let (working, done) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || book.keep(&waiting))
+            .spawn(move || {
+                // Dropped when this thread is done, in whatever way.
+                let _working = working;
+                book.keep(&waiting);
+            })
             .map_err(|error| {
                 StoreError::Stopped(format!("the ledger's thread cannot be started: {error}"))
             })?;
-        Ok(Self { writer, steps: Some(steps), thread: Some(thread) })
+        Ok(Self {
+            writer,
+            steps: Some(steps),
+            thread: Some(thread),
+            done: Mutex::new(done),
+            patience,
+        })
     }
 
     /// The number that this process writes under.
@@ -99,7 +124,7 @@ impl Ledger {
         let (answer, answered) = oneshot::channel();
         let stopped = || StoreError::Stopped("the ledger has stopped".to_owned());
         self.send(step(answer)).ok_or_else(stopped)?;
-        answered.await.ok().ok_or_else(stopped)?
+        self.patience.wait(async { answered.await.ok().ok_or_else(stopped)? }).await
     }
 
     /// Hands a step over; `None` if the thread has stopped.

@@ -52,6 +52,7 @@ mod digest;
 mod error;
 mod ledger;
 mod page;
+mod patience;
 mod readers;
 mod record;
 mod seal_object;

@@ -23,6 +23,7 @@ use crate::error::StoreError;
 use crate::health::Probes;
 use crate::leadership::Leadership;
 use crate::ledger::Ledger;
+use crate::patience::Patience;
 use crate::readers::Readers;
 
 /// Threads that look files up and open them: one more than cores, because a file may have to come
@@ -159,6 +160,7 @@ pub(crate) struct Parts {
     pub(crate) probes: Probes,
     pub(crate) leadership: Leadership,
     pub(crate) readers: Readers,
+    pub(crate) patience: Patience,
 }
 
 impl ArtifactStore {
@@ -212,10 +214,12 @@ impl ArtifactStore {
             join(&opening, &location, &boot, tolerance, &origin).map(Some)
         })
         .await?;
+        let patience = Patience::with(registry.url(), &options.connections);
         let ledger = match writer {
             Some(writer) => {
                 storage.enter(writer.0).await?;
-                Some(Ledger::start(registry.clone(), storage.clone(), writer, options.limits)?)
+                let (registry, storage) = (registry.clone(), storage.clone());
+                Some(Ledger::start(registry, storage, writer, options.limits, patience)?)
             }
             None => None,
         };
@@ -230,6 +234,7 @@ impl ArtifactStore {
             leadership: Leadership::default(),
             readers: Readers::start(readers())
                 .map_err(|error| StoreError::Stopped(error.to_string()))?,
+            patience,
         };
         Ok(Self { parts: Arc::new(parts), origin: options.origin.clone() })
     }
@@ -240,7 +245,8 @@ impl ArtifactStore {
         Self { parts: Arc::clone(&self.parts), origin }
     }
 
-    /// Runs what blocks on a thread that may, with the parts of this store.
+    /// Runs what blocks on a thread that may, with the parts of this store. An answer of the
+    /// registry that does not come is not waited for, see [`Patience`].
     pub(crate) async fn run<T, E>(
         &self,
         f: impl FnOnce(&Parts) -> Result<T, E> + Send + 'static,
@@ -250,7 +256,7 @@ impl ArtifactStore {
         E: Into<StoreError> + Send + 'static,
     {
         let parts = Arc::clone(&self.parts);
-        blocking(move || f(&parts).map_err(Into::into)).await
+        self.parts.patience.wait(blocking(move || f(&parts).map_err(Into::into))).await
     }
 
     pub(crate) fn ledger(&self) -> Result<&Ledger, StoreError> {

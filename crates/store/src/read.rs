@@ -99,6 +99,10 @@ impl ArtifactStore {
         let mut before: Option<StoredFile> = None;
         loop {
             let (file, sealed, opened) = self.look(package, path, range.clone()).await?;
+            // A storage that does not answer will not the second time either.
+            if let Err(error @ StorageError::Unavailable { .. }) = opened {
+                return Err(error.into());
+            }
             let is_of_the_record =
                 opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag);
             // An object that is not the one of its record may have been replaced between our two
@@ -132,30 +136,24 @@ impl ArtifactStore {
         let key = ObjectKey::payload(package, path);
         let (path, asked, wanted) = (path.clone(), key.clone(), range.clone());
         let parts = Arc::clone(&self.parts);
-        let (file, sealed, opened) = self
-            .parts
-            .readers
-            .run(move || {
-                let (file, sealed) = parts.registry.read(|reader| {
-                    if let Some(file) = reader.present_file(package, &path)? {
-                        return Ok(file);
-                    }
-                    present(reader, package)?;
-                    Err(StoreError::NoFile { package, path })
-                })?;
-                let FileRecord { path, size, .. } = &file.record;
-                if let Some(range) = &wanted
-                    && (range.start > range.end || range.end > *size)
-                {
-                    return Err(StoreError::RangeNotSatisfiable {
-                        path: path.clone(),
-                        size: *size,
-                    });
+        let looking = self.parts.readers.run(move || {
+            let (file, sealed) = parts.registry.read(|reader| {
+                if let Some(file) = reader.present_file(package, &path)? {
+                    return Ok(file);
                 }
-                let opened = parts.storage.read_blocking(&asked, wanted.as_ref());
-                Ok((file, sealed, opened))
-            })
-            .await?;
+                present(reader, package)?;
+                Err(StoreError::NoFile { package, path })
+            })?;
+            let FileRecord { path, size, .. } = &file.record;
+            if let Some(range) = &wanted
+                && (range.start > range.end || range.end > *size)
+            {
+                return Err(StoreError::RangeNotSatisfiable { path: path.clone(), size: *size });
+            }
+            let opened = parts.storage.read_blocking(&asked, wanted.as_ref());
+            Ok((file, sealed, opened))
+        });
+        let (file, sealed, opened) = self.parts.patience.wait(looking).await?;
         let opened = match opened {
             Some(opened) => opened,
             None => self.parts.storage.read(&key, range).await,

@@ -73,6 +73,14 @@ impl HeldClaims<'_> {
         self.ids.clear();
     }
 
+    /// Gives the claims up because of this error. Where the registry is what failed, nobody waits
+    /// for it once more: the claims go when it is back.
+    async fn give_up_after(self, error: &StoreError) {
+        if !matches!(error, StoreError::Registry(_)) {
+            self.give_up().await;
+        }
+    }
+
     /// Gives the claims up before anybody is told that the paths are free. If that fails they are
     /// void with this process.
     async fn give_up(mut self) {
@@ -146,7 +154,7 @@ impl ArtifactStore {
                 Ok(record)
             }
             Err(error) => {
-                held.give_up().await;
+                held.give_up_after(&error).await;
                 Err(error)
             }
         }
@@ -545,7 +553,10 @@ impl ArtifactStore {
             Ok(self.parts.storage.delete(&ObjectKey::payload(package, path)).await?)
         }
         .await;
-        held.give_up().await;
+        match &removed {
+            Ok(()) => held.give_up().await,
+            Err(error) => held.give_up_after(error).await,
+        }
         removed
     }
 

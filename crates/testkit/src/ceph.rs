@@ -1,5 +1,6 @@
 //! A Ceph with its S3 gateway for tests.
 
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::keeper::{Keeper, free_port};
@@ -75,6 +76,39 @@ impl Ceph {
         self.keeper().order(&format!("versioned {bucket}"));
     }
 
+    /// The keys in a bucket that begin with this, at most a thousand.
+    ///
+    /// # Panics
+    /// The gateway does not answer.
+    pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let prefix = prefix.replace('/', "%2F");
+        elements(&self.get(&format!("{bucket}?list-type=2&prefix={prefix}")), "Key")
+    }
+
+    /// The keys in a bucket of objects that were begun in parts and not completed.
+    ///
+    /// # Panics
+    /// The gateway does not answer.
+    pub fn unfinished(&self, bucket: &str) -> Vec<String> {
+        elements(&self.get(&format!("{bucket}?uploads=")), "Key")
+    }
+
+    /// What is answered to a signed request.
+    #[expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+    fn get(&self, target: &str) -> String {
+        let answer = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--aws-sigv4", "aws:amz:us-east-1:s3"])
+            .args(["--user", &format!("{ACCESS_KEY}:{SECRET_KEY}")])
+            // curl 7 does not sign what it does not send.
+            .args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"])
+            .arg(format!("{}/{target}", self.endpoint()))
+            .output()
+            .expect("curl");
+        let said = String::from_utf8_lossy(&answer.stderr);
+        assert!(answer.status.success(), "the gateway: {target}: {said}");
+        String::from_utf8_lossy(&answer.stdout).into_owned()
+    }
+
     /// Kills the gateway; what is stored stays.
     ///
     /// # Panics
@@ -94,4 +128,11 @@ impl Ceph {
     fn keeper(&self) -> MutexGuard<'_, Keeper> {
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The texts of the elements of this name in a document of S3.
+fn elements(document: &str, name: &str) -> Vec<String> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    let rest = document.split(&begin).skip(1);
+    rest.filter_map(|rest| rest.split_once(&end)).map(|(text, _)| text.to_owned()).collect()
 }

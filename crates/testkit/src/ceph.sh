@@ -10,6 +10,15 @@ installed() {
     done
 }
 
+# On a busy machine a monitor that has just begun refuses commands for a moment (EPERM).
+patiently() {
+    for _ in $(seq 50); do
+        if "$@"; then return; fi
+        sleep 0.2
+    done
+    return 1
+}
+
 start() {
     local fsid osd
     fsid=$(cat /proc/sys/kernel/random/uuid)
@@ -55,9 +64,9 @@ CONF
     ceph-mon --mkfs -i a --monmap monmap
     ceph-mon -i a
     ceph-mgr -i x
-    osd=$(ceph --connect-timeout 60 osd create)
+    osd=$(patiently ceph --connect-timeout 60 osd create)
     ceph-osd -i "$osd" --mkfs --no-mon-config
-    ceph osd crush add "osd.$osd" 1 root=default host=localhost
+    patiently ceph osd crush add "osd.$osd" 1 root=default host=localhost
     ceph-osd -i "$osd"
     start_gateway
     radosgw-admin user create --uid=artifact --display-name=artifact \

@@ -1,5 +1,6 @@
 //! A PostgreSQL for tests.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,6 +44,11 @@ impl Postgres {
     /// The URL of the server's first database, from which others can be made.
     pub fn url(&self) -> String {
         self.url_of("postgres")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// An empty database, which is dropped with what is answered.

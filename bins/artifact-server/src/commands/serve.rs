@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -27,7 +28,10 @@ pub(super) fn serve(arguments: &Serve, options: StoreOptions) -> Result<ExitCode
         )?;
         return Ok(ExitCode::from(USAGE));
     }
-    actix_web::rt::System::new().block_on(run(arguments, options, &addresses))?;
+    // Dropping it would wait for every thread of it, and one that asks a database that hangs may
+    // not end. What was promised is done by now, and the rest ends with the process.
+    let system = ManuallyDrop::new(actix_web::rt::System::new());
+    system.block_on(run(arguments, options, &addresses))?;
     Ok(ExitCode::SUCCESS)
 }
 

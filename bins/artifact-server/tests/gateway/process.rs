@@ -37,10 +37,22 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = self.program(variables);
+        command.arg("serve").args(arguments);
+        command
+    }
+
+    fn program(&self, variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_artifact-server"));
         command.env_clear().envs(variables.iter().copied());
-        command.arg("--data-dir").arg(self.data_dir()).arg("serve").args(arguments);
+        command.arg("--data-dir").arg(self.data_dir());
         command
+    }
+
+    /// Runs another command of the program than `serve`.
+    #[allow(dead_code, reason = "for the tests of engines, which share this")]
+    pub(crate) fn operate(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        self.program(variables).args(arguments).output().unwrap()
     }
 
     /// Runs what is expected to end by itself.

@@ -127,6 +127,7 @@ impl Wire {
         if head.method == Method::POST && head.uri.query().is_some_and(completes) {
             head.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
+        let is_document = answers_document(&head.method, head.uri.query().unwrap_or_default());
         let url = reqwest::Url::parse(&head.uri.to_string())
             .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let mut request = reqwest::Request::new(head.method, url);
@@ -140,6 +141,10 @@ impl Wire {
             self.client.execute(request).await.map_err(lost)?.into();
         self.look_at_the_clock(answer.headers().get(DATE));
         let (head, body) = answer.into_parts();
+        if is_document {
+            let document = body.collect().await.map_err(lost)?.to_bytes();
+            return Ok(HttpResponse::from_parts(head, document.into()));
+        }
         Ok(HttpResponse::from_parts(head, HttpResponseBody::new(body.map_err(lost))))
     }
 
@@ -154,6 +159,17 @@ impl Wire {
             let skew = theirs.timestamp_millis() + 500 - ours;
             self.skew.store(skew, Ordering::Relaxed);
         }
+    }
+}
+
+/// Whether the answer is a document about objects and not the bytes of one. It is read to its end
+/// before it is handed over: `object_store` asks again if a request fails, and does not if the
+/// document breaks off afterwards. A page of a listing, the longest of them, has a thousand names.
+fn answers_document(method: &Method, query: &str) -> bool {
+    match *method {
+        Method::POST => true,
+        Method::GET => query.split('&').any(|pair| pair.starts_with("list-type=")),
+        _ => false,
     }
 }
 

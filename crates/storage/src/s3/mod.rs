@@ -33,9 +33,9 @@
 //!
 //! # What is left behind
 //!
-//! A process that dies leaves the parts of uploads that it had begun. No listing shows them as
-//! objects. Let the bucket have a rule that aborts incomplete uploads after a week, and no rule
-//! that expires objects.
+//! A process that dies leaves the parts of uploads that it had begun, and an upload whose beginning
+//! was answered to nobody stays, without parts. No listing shows them as objects. Let the bucket
+//! have a rule that aborts incomplete uploads after a week, and no rule that expires objects.
 
 mod answer;
 mod bucket;
