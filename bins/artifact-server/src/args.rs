@@ -10,9 +10,11 @@ use artifact_domain::size::ByteSize;
 use artifact_store::{ClockTolerance, ConnectionOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod moving;
 mod retention;
 mod storage;
 
+pub(crate) use moving::MigrateStorage;
 pub(crate) use retention::{ClassesCommand, Retention, RetentionCommand, Sweep, Who};
 pub(crate) use storage::{Hidden, S3, StorageUrl};
 
@@ -164,6 +166,8 @@ pub(crate) enum Command {
     Retention(Retention),
     /// Finish what was cut off: bytes of deleted packages, records behind the registry
     Sweep(Sweep),
+    /// Move all packages to another storage
+    MigrateStorage(MigrateStorage),
 }
 
 /// How packages are served.

@@ -68,11 +68,14 @@ pub enum AuditAction {
     /// Somebody said that the clock is right.
     #[serde(rename = "clock.acknowledged")]
     ClockAcknowledged,
+    /// All packages were moved to another storage.
+    #[serde(rename = "storage.moved")]
+    StorageMoved,
 }
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PackageCreated,
         Self::PackageUpdated,
         Self::PackageFailed,
@@ -89,6 +92,7 @@ impl AuditAction {
         Self::ClassChanged,
         Self::ClockSuspended,
         Self::ClockAcknowledged,
+        Self::StorageMoved,
     ];
 
     /// The name, as it is stored and sent.
@@ -110,6 +114,7 @@ impl AuditAction {
             Self::ClassChanged => "retention-class.changed",
             Self::ClockSuspended => "clock.suspended",
             Self::ClockAcknowledged => "clock.acknowledged",
+            Self::StorageMoved => "storage.moved",
         }
     }
 

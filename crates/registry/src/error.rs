@@ -50,6 +50,14 @@ pub enum RegistryError {
         /// The first migration that is not known.
         migration: String,
     },
+    /// The packages were moved to another storage while this process was working on the old one.
+    #[error(
+        "the packages were moved to {home}: start this process again with that storage (ARTIFACT_STORE_STORAGE_URL)"
+    )]
+    Moved {
+        /// Where they are.
+        home: String,
+    },
     /// The database has not been migrated, and the caller did not ask to do it.
     #[error(
         "the registry {url} lacks the migration {migration}: run `artifact-server migrate` or ingest with this version"

@@ -10,6 +10,7 @@
 //! | [`deletions`], [`records`] | what may be deleted and what was; records beside the bytes that are due |
 //! | [`events`] | retention and audit events, which are only ever appended |
 //! | [`clock`] | the latest time that was seen and trusted |
+//! | [`copies`] | packages on their way to another storage |
 //! | [`leases`] | which process does the work of the background |
 //! | [`writers`], [`locations`] | the processes that write, the storage roots that they write to |
 //!
@@ -55,6 +56,7 @@ mod schema;
 mod write;
 
 pub mod clock;
+pub mod copies;
 pub mod deletions;
 pub mod events;
 pub mod files;

@@ -10,6 +10,8 @@ use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection as _};
 use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection};
 
+use artifact_domain::id::StorageId;
+
 use crate::connection::{RegistryConnection, on_backend};
 use crate::error::RegistryError;
 use crate::migrate;
@@ -70,6 +72,8 @@ pub struct Registry {
     /// SQLite has one writer at a time. Waiting here wakes at once; SQLite's own busy handler, which
     /// is left to wait for other processes, sleeps and polls.
     write_turn: Option<Arc<Mutex<()>>>,
+    /// The storage that transactions are for.
+    home: Option<StorageId>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -159,7 +163,22 @@ impl Registry {
             .connection_timeout(options.connections.connection_timeout)
             .test_on_check_out(false)
             .build_unchecked(Slots);
-        Ok(Self { pool, connector: Arc::new(connector), write_turn })
+        Ok(Self { pool, connector: Arc::new(connector), write_turn, home: None })
+    }
+
+    /// The same registry for a process that works on this storage: a transaction that writes is
+    /// refused when packages live somewhere else by then.
+    #[must_use]
+    pub fn at_home(mut self, storage: StorageId) -> Self {
+        self.home = Some(storage);
+        self
+    }
+
+    /// The same registry for whoever moves the home itself.
+    #[must_use]
+    pub fn wherever_home_is(mut self) -> Self {
+        self.home = None;
+        self
     }
 
     /// Where the registry is, without any password.
@@ -191,7 +210,14 @@ impl Registry {
         self.slot()?.connection(&self.connector)?.write_transaction(
             self.url(),
             durability,
-            |connection| f(&mut Writer::new(connection, self.url())),
+            |connection| {
+                let done = f(&mut Writer::new(connection, self.url()))?;
+                // At the end: what the transaction has locked keeps the home where it is.
+                if let Some(home) = self.home {
+                    Reader::new(connection, self.url()).check_home(home)?;
+                }
+                Ok(done)
+            },
         )
     }
 

@@ -5,6 +5,7 @@ diesel::table! {
         id -> Text,
         url -> Text,
         first_seen_at -> BigInt,
+        role -> Text,
     }
 }
 
@@ -174,7 +175,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    package_copies (location_id, package_id) {
+        location_id -> Text,
+        package_id -> Text,
+        revision -> BigInt,
+        copied_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    file_copies (location_id, package_id, path) {
+        location_id -> Text,
+        package_id -> Text,
+        path -> Text,
+        etag -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(package_copies -> packages (package_id));
 diesel::joinable!(package_labels -> packages (package_id));
 diesel::joinable!(files -> packages (package_id));
 diesel::joinable!(files -> writers (writer_id));
-diesel::allow_tables_to_appear_in_same_query!(packages, package_labels, files, uploads, writers);
+diesel::allow_tables_to_appear_in_same_query!(
+    packages,
+    package_labels,
+    files,
+    uploads,
+    writers,
+    package_copies
+);

@@ -98,7 +98,7 @@ impl Explainer {
 }
 
 const ROWS: &str = "
-    INSERT INTO storage_locations VALUES ('l', 'file:///', 0);
+    INSERT INTO storage_locations (id, url, first_seen_at) VALUES ('l', 'file:///', 0);
     INSERT INTO retention_rules VALUES ('c', 1, 1, '', 0);
     CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
         SELECT i FROM n;
@@ -117,6 +117,8 @@ const ROWS: &str = "
         CASE WHEN i % 100 > 0 THEN i END FROM n;
     INSERT INTO records_due SELECT 'p' || i, 1, i FROM n;
     INSERT INTO clock VALUES (1, 1, NULL);
+    INSERT INTO package_copies SELECT 'l', 'p' || i, i % 3, i FROM n;
+    INSERT INTO file_copies SELECT 'l', 'p' || (i % 7), 'file ' || i, NULL FROM n;
     DROP TABLE n;
 ";
 

@@ -63,6 +63,9 @@ fn schema(sql: &str) -> Schema {
                     .replace("INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", "NUMBERED")
             });
             schema.tables.insert(name.to_owned(), columns.collect());
+        } else if let Some(change) = statement.strip_prefix("ALTER TABLE ") {
+            let (name, column) = change.split_once(" ADD COLUMN ").unwrap();
+            schema.tables.get_mut(name).unwrap().insert(column.to_owned());
         } else if statement.starts_with("CREATE") && statement.contains(" INDEX ") {
             let (index, on) = statement.split_once(" ON ").unwrap();
             schema.indexes.insert(index.to_owned(), on.to_owned());

@@ -91,6 +91,14 @@ impl Storage {
         &self.shared.url
     }
 
+    /// The folder that it is in, without links; `None` for a bucket.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.shared.backend {
+            Backend::Local(folder) => Some(folder.path()),
+            Backend::S3(_) => None,
+        }
+    }
+
     /// The kind of backend: `local` or `s3`.
     pub fn backend(&self) -> &'static str {
         match self.shared.backend {

@@ -274,6 +274,26 @@ pub enum StoreError {
         /// Where the store was to be opened.
         url: String,
     },
+    /// The storage is known to the registry, and packages are not read or changed there.
+    #[error(
+        "the packages are at {home}, and {url} is {what}: name that storage (ARTIFACT_STORE_STORAGE_URL or --storage-url)"
+    )]
+    NotHome {
+        /// Where the store was to be opened.
+        url: String,
+        /// What it is.
+        what: &'static str,
+        /// Where the packages are.
+        home: String,
+    },
+    /// Packages cannot be moved to this storage.
+    #[error("the packages cannot be moved to {url}: {reason}")]
+    CannotMove {
+        /// Where they were to be moved.
+        url: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -427,6 +447,7 @@ impl StoreError {
             Self::RangeNotSatisfiable { .. } => ErrorCode::RangeNotSatisfiable,
             Self::Registry(error) => match error {
                 RegistryError::Damaged { .. } | RegistryError::Query { .. } => ErrorCode::Internal,
+                RegistryError::Moved { .. } => ErrorCode::StorageUnavailable,
                 RegistryError::InvalidUrl { .. }
                 | RegistryError::Missing { .. }
                 | RegistryError::Open { .. }
@@ -438,7 +459,10 @@ impl StoreError {
                 | RegistryError::ReadOnly { .. }
                 | RegistryError::NoConnection { .. } => ErrorCode::RegistryUnavailable,
             },
-            Self::Storage(_) | Self::ForeignStorage { .. } => ErrorCode::StorageUnavailable,
+            Self::Storage(_)
+            | Self::ForeignStorage { .. }
+            | Self::NotHome { .. }
+            | Self::CannotMove { .. } => ErrorCode::StorageUnavailable,
             Self::Damaged { .. } | Self::ReadOnly | Self::NotCanonical(_) | Self::Stopped(_) => {
                 ErrorCode::Internal
             }

@@ -30,6 +30,7 @@
 //! | [`deletion`] | deleting what nothing protects, and the receipt of it |
 //! | [`clock_guard`] | whether the clock can be trusted with deleting |
 //! | [`history`] | the audit trail and the retention events |
+//! | [`moving`] | all packages to another storage |
 //! | [`leadership`] | which of several servers does the work of the background |
 //! | [`upkeep`] | what is done from time to time: records that follow, the sweep |
 //! | [`health`] | whether registry and storage answer |
@@ -68,6 +69,7 @@ pub mod history;
 pub mod holds;
 pub mod leadership;
 pub mod manifest;
+pub mod moving;
 pub mod open;
 pub mod packages;
 pub mod read;
@@ -85,6 +87,7 @@ pub use classes::PutClass;
 pub use error::{FileProblem, ProblemKind, StoreError};
 pub use health::{Health, PartHealth};
 pub use leadership::LEADERSHIP_ASKED_EVERY;
+pub use moving::{MoveStep, Moved};
 pub use open::{Access, ArtifactStore, Limits, StorageLocation, StoreOptions};
 pub use read::OpenFile;
 pub use tar_batch::{FailedEntry, TarReport};

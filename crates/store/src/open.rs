@@ -9,10 +9,10 @@ use artifact_domain::event::Origin;
 use artifact_domain::name::{Actor, RetentionClassName};
 use artifact_domain::retention::{RetentionPeriod, RetentionRule, SEEDED_CLASSES};
 use artifact_domain::size::MAX_FILE_BYTES;
-use artifact_registry::locations::Location;
+use artifact_registry::locations::{Location, Role};
 use artifact_registry::writers::WriterId;
 use artifact_registry::{
-    ConnectionOptions, DatabaseUrl, Durability, OpenMode, Registry, RegistryError,
+    ConnectionOptions, DatabaseUrl, Durability, OpenMode, Reader, Registry, RegistryError,
 };
 use artifact_retention::ClockTolerance;
 use artifact_storage::{S3Options, Storage, StorageError};
@@ -201,19 +201,21 @@ impl ArtifactStore {
         })?;
         let boot_id = clock::boot_id();
 
-        let location = Location { id: storage.id(), url: storage.url().to_owned() };
+        let location =
+            Location { id: storage.id(), url: storage.url().to_owned(), role: Role::Home };
         let read_only = options.access == Access::Read;
         let opening = registry.clone();
         let boot = boot_id.clone();
         let (tolerance, origin) = (options.clock_tolerance, options.origin.clone());
         let writer = blocking(move || {
-            check_location(&opening, &location)?;
             if read_only {
+                opening.read(|reader| check_location(reader, &location))?;
                 return Ok(None);
             }
             join(&opening, &location, &boot, tolerance, &origin).map(Some)
         })
         .await?;
+        let registry = registry.at_home(storage.id());
         let patience = Patience::with(registry.url(), &options.connections);
         let ledger = match writer {
             Some(writer) => {
@@ -264,7 +266,10 @@ impl ArtifactStore {
     }
 }
 
-async fn open_storage(location: &StorageLocation, create: bool) -> Result<Storage, StorageError> {
+pub(crate) async fn open_storage(
+    location: &StorageLocation,
+    create: bool,
+) -> Result<Storage, StorageError> {
     match location {
         StorageLocation::Folder(folder) => Storage::open_local(folder, create).await,
         StorageLocation::S3(options) => Storage::open_s3(options, create).await,
@@ -287,16 +292,18 @@ where
 
 /// A registry that has packages somewhere else is not started on this storage: an empty mount
 /// point would look like a store whose bytes are all gone.
-fn check_location(registry: &Registry, location: &Location) -> Result<(), StoreError> {
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method alone has one lifetime too few"
-    )]
-    let known = registry.read(|reader| reader.locations())?;
-    if known.is_empty() || known.iter().any(|known| known.id == location.id) {
-        return Ok(());
-    }
-    Err(foreign(&known, location.url.clone()))
+fn check_location(reader: &mut Reader<'_>, location: &Location) -> Result<(), StoreError> {
+    let known = reader.locations()?;
+    let what = match known.iter().find(|known| known.id == location.id).map(|known| known.role) {
+        Some(Role::Home) => return Ok(()),
+        None if known.is_empty() => return Ok(()),
+        None => return Err(foreign(&known, location.url.clone())),
+        Some(Role::Copy) => "a copy that `migrate-storage` has not finished",
+        Some(Role::Former) => "where they were moved from",
+    };
+    let home = known.into_iter().find(|known| known.role == Role::Home);
+    let home = home.map(|home| home.url).unwrap_or_default();
+    Err(StoreError::NotHome { url: location.url.clone(), what, home })
 }
 
 fn foreign(known: &[Location], url: String) -> StoreError {
@@ -316,6 +323,7 @@ fn join(
 ) -> Result<WriterId, StoreError> {
     let now = clock::now();
     registry.write(Durability::Synced, |writer| {
+        check_location(writer, location)?;
         let guarded = clock_guard::look(writer, tolerance, now)?;
         clock_guard::record(writer, &guarded, origin, now)?;
         if writer.current_rules()?.is_empty() {

@@ -103,8 +103,9 @@ impl ArtifactStore {
             if let Err(error @ StorageError::Unavailable { .. }) = opened {
                 return Err(error.into());
             }
+            // A sealed file is never replaced.
             let is_of_the_record =
-                opened.as_ref().is_ok_and(|reader| reader.facts.etag == file.etag);
+                opened.as_ref().is_ok_and(|reader| sealed || reader.facts.etag == file.etag);
             // An object that is not the one of its record may have been replaced between our two
             // looks. If the record is still the same, that is how it lies in storage.
             if is_of_the_record || before.as_ref() == Some(&file) {

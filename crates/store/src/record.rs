@@ -112,6 +112,14 @@ pub(crate) fn announce(
 impl ArtifactStore {
     /// Writes the record of a package as it is given, with the holds that it has.
     pub(crate) async fn write_record(&self, package: &Package) -> Result<(), StoreError> {
+        let text = self.record_text(package).await?;
+        let key = ObjectKey::tag(package.id, TagFile::Record);
+        self.parts.storage.put(&key, text, PutMode::Overwrite).await?;
+        Ok(())
+    }
+
+    /// The record of a package as it is given, with the holds that it has.
+    pub(crate) async fn record_text(&self, package: &Package) -> Result<Bytes, StoreError> {
         let id = package.id;
         let holds = self
             .run(move |parts| {
@@ -128,10 +136,7 @@ impl ArtifactStore {
                 })
             })
             .await?;
-        let key = ObjectKey::tag(id, TagFile::Record);
-        let text = Record::of(package, holds).text()?;
-        self.parts.storage.put(&key, text, PutMode::Overwrite).await?;
-        Ok(())
+        Ok(Record::of(package, holds).text()?)
     }
 
     /// Lets the record of a sealed package follow a change that was announced and committed. If

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod migrate_storage;
 mod output;
 mod retention;
 mod serve;
@@ -111,6 +112,13 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             Command::Retention(arguments) => retention::retention(arguments, options).await,
             Command::Check { json } => check::check(json, options).await,
             Command::Sweep(arguments) => sweep::sweep(arguments, options).await,
+            Command::MigrateStorage(arguments) => match arguments.to.location(&cli.place.s3) {
+                Ok(to) => migrate_storage::migrate_storage(arguments, options, to).await,
+                Err(error) => {
+                    writeln!(io::stderr(), "error: --to {error}")?;
+                    Ok(ExitCode::from(USAGE))
+                }
+            },
         }
     })
 }

@@ -52,7 +52,7 @@ fn sealed(package: &mut Package) {
     package.total_bytes = (1 << 53) - 1;
 }
 
-fn delete(registry: &Registry, package: &Package, deleted_at: i64) -> DeletionReceipt {
+pub(crate) fn delete(registry: &Registry, package: &Package, deleted_at: i64) -> DeletionReceipt {
     let receipt = receipt_of(package, deleted_at);
     write(registry, |writer| writer.delete_package(&receipt));
     receipt

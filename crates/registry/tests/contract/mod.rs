@@ -13,7 +13,7 @@ use artifact_domain::package::{Package, PackageDescription};
 use artifact_domain::retention::{RetentionPeriod, RetentionRule};
 use artifact_domain::{FileRecord, LogicalPath, PackageId, PackageStatus, Timestamp};
 use artifact_registry::files::StoredFile;
-use artifact_registry::locations::Location;
+use artifact_registry::locations::{Location, Role};
 use artifact_registry::uploads::{
     Claim, ClaimRefusal, ClaimRules, FinishRefusal, FinishedUpload, NewClaim,
 };
@@ -25,6 +25,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 
 pub(crate) mod clock;
+pub(crate) mod copies;
 pub(crate) mod deletions;
 pub(crate) mod events;
 pub(crate) mod files;
@@ -156,6 +157,14 @@ macro_rules! for_every_behaviour {
                 there_is_one_clock,
                 a_damaged_clock_names_its_column,
             }
+            copies {
+                a_package_is_to_be_copied_until_it_was_as_it_is,
+                packages_to_copy_are_listed_in_pages,
+                a_package_that_changed_since_is_not_noted_as_copied,
+                a_copy_of_a_package_that_was_deleted_is_found_and_forgotten,
+                the_home_moves_with_the_packages_and_the_versions_of_their_files,
+                whoever_works_on_a_former_home_changes_nothing_any_more,
+            }
             leases {
                 a_lease_has_one_holder_who_may_renew_it,
                 a_lease_that_ended_is_anybodys,
@@ -279,7 +288,11 @@ pub(crate) struct Shelf<'r> {
 
 impl<'r> Shelf<'r> {
     pub(crate) fn new(registry: &'r Registry) -> Self {
-        let location = Location { id: StorageId::generate(at(0)), url: "file:///a".to_owned() };
+        let location = Location {
+            id: StorageId::generate(at(0)),
+            url: "file:///a".to_owned(),
+            role: Role::Home,
+        };
         let writer = write(registry, |writer| {
             writer.record_location(&location, at(0))?;
             for (class, days) in [("raw-evidence", Some(90)), ("permanent-record", None)] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use artifact_domain::id::StorageId;
-use artifact_registry::locations::Location;
+use artifact_registry::locations::{Location, Role};
 use artifact_registry::writers::WriterId;
 use artifact_registry::{Durability, Reader, Registry, RegistryError};
 
@@ -80,8 +80,16 @@ fn locations(registry: &Registry) -> Vec<Location> {
 }
 
 pub(crate) fn a_storage_root_is_recorded_with_its_present_place(registry: &Registry) {
-    let mut here = Location { id: StorageId::generate(at(1)), url: "file:///old".to_owned() };
-    let there = Location { id: StorageId::generate(at(2)), url: "s3://bucket/ü".to_owned() };
+    let mut here = Location {
+        id: StorageId::generate(at(1)),
+        url: "file:///old".to_owned(),
+        role: Role::Home,
+    };
+    let there = Location {
+        id: StorageId::generate(at(2)),
+        url: "s3://bucket/ü".to_owned(),
+        role: Role::Copy,
+    };
     assert_eq!(locations(registry), []);
     write(registry, |writer| writer.record_location(&here, at(1)));
     write(registry, |writer| writer.record_location(&there, at(2)));

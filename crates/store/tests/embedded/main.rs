@@ -11,6 +11,7 @@ mod deletion;
 mod folder;
 mod health;
 mod leadership;
+mod moving;
 mod opening;
 mod record;
 mod verify;
