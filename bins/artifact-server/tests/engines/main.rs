@@ -11,6 +11,7 @@
 //! | `gateway` | Ceph's gateway stops |
 //! | `faults` | Ceph's gateway is busy or slow, and connections to it are cut |
 //! | `ingest` | the ingest program while servers or engines come and go |
+//! | `moving` | all packages from a folder to a bucket and back |
 //! | `start` | databases that cannot be used |
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -31,6 +32,7 @@ mod folder;
 mod gateway;
 mod hang;
 mod ingest;
+mod moving;
 mod registry;
 mod shared;
 mod start;

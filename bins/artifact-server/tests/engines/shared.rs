@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Barrier, LazyLock};
 
@@ -73,6 +73,22 @@ impl<'e> Shared<'e> {
         Self { _database: Some(database), database_url, storage, flags: Vec::new() }
     }
 
+    /// The same registry with a new place in a bucket.
+    pub(crate) fn beside_in_bucket(&self, ceph: &'e Ceph) -> Self {
+        let prefix = format!("test-{}", PREFIXES.fetch_add(1, Ordering::Relaxed));
+        let storage = Storage::Bucket { ceph, endpoint: ceph.endpoint(), prefix };
+        let database_url = self.database_url.clone();
+        Self { _database: None, database_url, storage, flags: Vec::new() }
+    }
+
+    /// Where the storage is.
+    pub(crate) fn storage_url(&self) -> String {
+        match &self.storage {
+            Storage::Folder(_) => format!("file://{}", self.storage().display()),
+            Storage::Bucket { prefix, .. } => format!("s3://{BUCKET}/{prefix}"),
+        }
+    }
+
     /// The same with a way to the database that may fail, at this address.
     pub(crate) fn with_database_at(mut self, address: std::net::SocketAddr) -> Self {
         let (user, rest) = self.database_url.split_once('@').unwrap();
@@ -100,11 +116,10 @@ impl<'e> Shared<'e> {
         let mut variables = vec![("ARTIFACT_STORE_DATABASE_URL", self.database_url.clone())];
         match &self.storage {
             Storage::Folder(_) => {
-                let url = format!("file://{}", self.storage().display());
-                variables.push(("ARTIFACT_STORE_STORAGE_URL", url));
+                variables.push(("ARTIFACT_STORE_STORAGE_URL", self.storage_url()));
             }
-            Storage::Bucket { ceph, endpoint, prefix } => variables.extend([
-                ("ARTIFACT_STORE_STORAGE_URL", format!("s3://{BUCKET}/{prefix}")),
+            Storage::Bucket { ceph, endpoint, .. } => variables.extend([
+                ("ARTIFACT_STORE_STORAGE_URL", self.storage_url()),
                 ("ARTIFACT_STORE_S3_ENDPOINT", endpoint.clone()),
                 ("ARTIFACT_STORE_S3_ALLOW_HTTP", "true".to_owned()),
                 ("ARTIFACT_STORE_S3_ACCESS_KEY_ID", ceph.access_key().to_owned()),
@@ -139,9 +154,23 @@ impl<'e> Shared<'e> {
 
     /// Runs an operator's command on registry and storage.
     fn operate(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// An operator's command on registry and storage.
+    fn command(&self, arguments: &[&str]) -> Command {
         let variables = self.variables();
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
-        Place::new().operate(arguments, &variables)
+        Place::new().operator(arguments, &variables)
+    }
+
+    /// `migrate-storage` from here to there, with the settings of both.
+    pub(crate) fn moving(&self, to: &Self) -> Command {
+        let url = to.storage_url();
+        let mut command = self.command(&["migrate-storage", "--to", &url]);
+        let settings = [self, to].map(Self::variables).into_iter().flatten();
+        command.envs(settings.filter(|(name, _)| name.contains("_S3_")));
+        command
     }
 
     /// Asserts that every byte of every sealed package is there and right.

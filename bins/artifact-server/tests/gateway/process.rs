@@ -49,10 +49,12 @@ impl Place {
         command
     }
 
-    /// Runs another command of the program than `serve`.
+    /// Another command of the program than `serve`.
     #[allow(dead_code, reason = "for the tests of engines, which share this")]
-    pub(crate) fn operate(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        self.program(variables).args(arguments).output().unwrap()
+    pub(crate) fn operator(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = self.program(variables);
+        command.args(arguments);
+        command
     }
 
     /// Runs what is expected to end by itself.

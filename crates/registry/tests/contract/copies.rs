@@ -1,6 +1,9 @@
 //! Packages on their way to another storage.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use artifact_domain::PackageId;
+use artifact_domain::filter::PackageFilter;
 use artifact_domain::id::StorageId;
 use artifact_domain::name::Reason;
 use artifact_registry::copies::ToCopy;
@@ -8,7 +11,7 @@ use artifact_registry::locations::{Location, Role};
 use artifact_registry::{Durability, Registry, RegistryError};
 
 use super::deletions::delete;
-use super::{Shelf, at, path, read, write};
+use super::{Shelf, at, finished, new_claim, new_package, path, read, write};
 
 /// A second root, which is being filled.
 fn target(registry: &Registry) -> StorageId {
@@ -166,4 +169,67 @@ pub(crate) fn whoever_works_on_a_former_home_changes_nothing_any_more(registry: 
     assert!(error.to_string().contains("s3://evidence/b"), "{error}");
     assert_eq!(shelf.package(package).failure_reason, None);
     give_up(&there).unwrap();
+}
+
+pub(crate) fn what_is_written_is_before_the_switch_or_refused(registry: &Registry) {
+    const WRITERS: usize = 4;
+    let shelf = Shelf::new(registry);
+    let packages: Vec<PackageId> = (0..WRITERS).map(|_| shelf.create(|_| {}).id).collect();
+    let target = target(registry);
+    let here = registry.clone().at_home(shelf.location);
+    let made = AtomicUsize::new(0);
+    let stored: Vec<usize> = std::thread::scope(|scope| {
+        let writing: Vec<_> = packages
+            .iter()
+            .map(|package| {
+                let (here, made, shelf) = (&here, &made, &shelf);
+                scope.spawn(move || {
+                    for number in 0.. {
+                        let claim = new_claim(*package, &number.to_string());
+                        let file = finished(claim.id, *package, &number.to_string(), 1);
+                        let written = here.write(Durability::Relaxed, |writer| {
+                            // A new package now and then, which the switch has to see too.
+                            if number % 4 == 0 {
+                                writer.insert_package(&new_package(at(number)), shelf.location)?;
+                            }
+                            let rules = shelf.rules(1_000_000, &|_| false);
+                            writer.claim(&rules, &[claim])?;
+                            writer.finish_uploads(shelf.writer, at(3), u64::MAX, &[file])
+                        });
+                        match written {
+                            Ok(answers) => assert!(answers[0].is_ok()),
+                            Err(RegistryError::Moved { .. }) => {
+                                return usize::try_from(number).unwrap();
+                            }
+                            Err(error) => panic!("{error}"),
+                        }
+                        made.fetch_add(1, Ordering::Relaxed);
+                    }
+                    unreachable!("there is no end to the numbers")
+                })
+            })
+            .collect();
+        while made.load(Ordering::Relaxed) < 40 {
+            std::thread::yield_now();
+        }
+        write(registry, |writer| {
+            writer.hold_all_packages()?;
+            for package in writer.packages_to_copy(target, None, 10_000)? {
+                let revision = writer.package(package.id)?.unwrap().revision;
+                assert!(writer.record_copy(target, package.id, revision, &[], at(8))?);
+            }
+            writer.move_home(shelf.location, target)
+        });
+        writing.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    // Nobody has written into a package that had moved, and none was left behind.
+    for (package, stored) in packages.iter().zip(stored) {
+        assert_eq!(shelf.names(*package).len(), stored);
+        assert_eq!(read(registry, |reader| reader.package_location(*package)), Some(target));
+    }
+    let all =
+        read(registry, |reader| reader.packages(&PackageFilter::default(), None, 10_000, at(0)));
+    for package in all {
+        assert_eq!(read(registry, |reader| reader.package_location(package.id)), Some(target));
+    }
 }

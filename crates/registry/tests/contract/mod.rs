@@ -164,6 +164,7 @@ macro_rules! for_every_behaviour {
                 a_copy_of_a_package_that_was_deleted_is_found_and_forgotten,
                 the_home_moves_with_the_packages_and_the_versions_of_their_files,
                 whoever_works_on_a_former_home_changes_nothing_any_more,
+                what_is_written_is_before_the_switch_or_refused,
             }
             leases {
                 a_lease_has_one_holder_who_may_renew_it,
