@@ -56,6 +56,21 @@ impl Writer<'_> {
         Ok(true)
     }
 
+    /// Who has the lease of a task, ended or not; who asks keeps others from it until the end of
+    /// this transaction.
+    pub fn lease_holder(&mut self, task: &str) -> Result<Option<WriterId>, RegistryError> {
+        let url = self.url;
+        let failed = |error| RegistryError::query(url, "look up a lease", error);
+        self.connection.lock_name(&format!("lease {task}")).map_err(failed)?;
+        let holder: Option<i64> = leases::table
+            .find(task)
+            .select(leases::holder)
+            .first(self.connection)
+            .optional()
+            .map_err(failed)?;
+        Ok(holder.map(WriterId))
+    }
+
     /// Gives a lease back before it ends; that of another holder stays.
     pub fn release_lease(&mut self, task: &str, holder: WriterId) -> Result<(), RegistryError> {
         diesel::delete(leases::table.find(task).filter(leases::holder.eq(holder.0)))

@@ -70,8 +70,8 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Refuses to go on if packages live somewhere else than at `home`.
-    pub(crate) fn check_home(&mut self, home: StorageId) -> Result<(), RegistryError> {
+    /// Refuses to go on if packages live somewhere else than at `home`: [`RegistryError::Moved`].
+    pub fn check_home(&mut self, home: StorageId) -> Result<(), RegistryError> {
         let id = home.to_string();
         let role: Option<String> = storage_locations::table
             .find(&id)
@@ -89,6 +89,14 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
+    /// Keeps others from making a home until this transaction ends. Two processes that open a new
+    /// registry on two storages would both be the first otherwise.
+    pub fn lock_home(&mut self) -> Result<(), RegistryError> {
+        self.connection
+            .lock_name("home")
+            .map_err(|error| RegistryError::query(self.url, "lock the home", error))
+    }
+
     /// Records a root, or where it is now; what a known one is stays.
     pub fn record_location(
         &mut self,

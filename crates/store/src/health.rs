@@ -111,8 +111,9 @@ impl ArtifactStore {
                 let _turn = turn;
                 // A table of a few rows, whatever is stored; a query without a table would not
                 // even look at the file of SQLite.
+                let home = parts.storage.id();
                 parts.registry.read(|reader| {
-                    reader.locations()?;
+                    reader.check_home(home)?;
                     clock_guard::look(reader, parts.clock_tolerance, clock::now())
                 })
             })

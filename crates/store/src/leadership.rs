@@ -7,10 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use artifact_registry::Durability;
+use artifact_registry::writers::WriterId;
+use artifact_storage::Liveness;
 
 use crate::clock;
 use crate::error::StoreError;
-use crate::open::ArtifactStore;
+use crate::open::{ArtifactStore, Parts};
 
 /// The lease's name in the registry.
 const TASK: &str = "tend";
@@ -36,6 +38,25 @@ impl Leadership {
     }
 }
 
+/// Takes or renews the lease of a task. That of a process that is known to be dead is free at once;
+/// where nobody can know, it has to end.
+pub(crate) fn take_lease(
+    parts: &Parts,
+    task: &str,
+    holder: WriterId,
+    term: Duration,
+) -> Result<bool, StoreError> {
+    // A lease that is lost with a machine is one that ended.
+    parts.registry.write(Durability::Relaxed, |writer| {
+        if let Some(present) = writer.lease_holder(task)?
+            && parts.storage.writer_liveness(present.0) == Liveness::Dead
+        {
+            writer.release_lease(task, present)?;
+        }
+        Ok(writer.take_lease(task, holder, clock::now(), term)?)
+    })
+}
+
 impl ArtifactStore {
     /// Asks to be the one of all processes on this registry that [tends](Self::tend) the store, or
     /// to go on as such, for the next half minute. To be asked every [`LEADERSHIP_ASKED_EVERY`].
@@ -45,14 +66,7 @@ impl ArtifactStore {
     pub async fn lead(&self) -> Result<bool, StoreError> {
         let holder = self.ledger()?.writer();
         let asked = Instant::now();
-        let leads = self
-            .run(move |parts| {
-                // A lease that is lost with a machine is one that ended.
-                parts.registry.write(Durability::Relaxed, |writer| {
-                    writer.take_lease(TASK, holder, clock::now(), TERM)
-                })
-            })
-            .await?;
+        let leads = self.run(move |parts| take_lease(parts, TASK, holder, TERM)).await?;
         let led = self.leads();
         self.parts.leadership.set(leads.then_some(asked));
         if led != leads {

@@ -265,12 +265,22 @@ impl Book {
                 }
             }
             Err(error) => {
-                self.unreleased = releases;
+                let moved = match &error {
+                    StoreError::Registry(RegistryError::Moved { home }) => Some(home.clone()),
+                    _ => None,
+                };
+                // Where the home has moved away nobody asks for these claims any more.
+                if moved.is_none() {
+                    self.unreleased = releases;
+                }
                 // One failure, many uploads: each is told, the first with the cause.
                 let reason = error.to_string();
                 let mut cause = Some(error);
                 let mut failure = || {
-                    let told = || RegistryError::NoConnection { reason: reason.clone() };
+                    let told = || match &moved {
+                        Some(home) => RegistryError::Moved { home: home.clone() },
+                        None => RegistryError::NoConnection { reason: reason.clone() },
+                    };
                     cause.take().unwrap_or_else(|| told().into())
                 };
                 for (_, answer) in finish_answers {

@@ -159,6 +159,8 @@ pub(crate) struct Parts {
     pub(crate) ledger: Option<Ledger>,
     pub(crate) probes: Probes,
     pub(crate) leadership: Leadership,
+    /// Taken by whoever moves the packages.
+    pub(crate) moving: tokio::sync::Mutex<()>,
     pub(crate) readers: Readers,
     pub(crate) patience: Patience,
 }
@@ -234,6 +236,7 @@ impl ArtifactStore {
             ledger,
             probes: Probes::default(),
             leadership: Leadership::default(),
+            moving: tokio::sync::Mutex::default(),
             readers: Readers::start(readers())
                 .map_err(|error| StoreError::Stopped(error.to_string()))?,
             patience,
@@ -323,6 +326,7 @@ fn join(
 ) -> Result<WriterId, StoreError> {
     let now = clock::now();
     registry.write(Durability::Synced, |writer| {
+        writer.lock_home()?;
         check_location(writer, location)?;
         let guarded = clock_guard::look(writer, tolerance, now)?;
         clock_guard::record(writer, &guarded, origin, now)?;

@@ -1,6 +1,7 @@
 -- Moving all packages to another storage. A registry has one home, where packages are made, changed
 -- and read; a copy is being filled by a move, and a former home is where packages were moved from.
 ALTER TABLE storage_locations ADD COLUMN role TEXT NOT NULL DEFAULT 'home';
+CREATE UNIQUE INDEX storage_locations_home ON storage_locations (role) WHERE role = 'home';
 
 -- Packages that were copied and read back, as they were at this revision; -1 is a copy that was begun.
 CREATE TABLE package_copies (

@@ -9,6 +9,7 @@ use artifact_storage::{ObjectKey, PutMode, Storage, StorageError, TagFile};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::MoveStep;
+use super::turn::{Turn, refuse};
 use crate::clock;
 use crate::digest::{Digester, Digests};
 use crate::error::{ProblemKind, StoreError};
@@ -19,6 +20,9 @@ use crate::verify::problem;
 /// Files of one package that are copied at once.
 pub(super) const LANES: usize = 4;
 
+/// Names of packages that are looked up at once.
+const NAMES: usize = 100;
+
 /// Deleted packages that are looked up at once.
 const DELETED: u32 = 100;
 
@@ -28,6 +32,7 @@ impl ArtifactStore {
     pub(super) async fn copy_package(
         &self,
         target: &Storage,
+        turn: &Turn,
         id: PackageId,
         step: &(dyn Fn(MoveStep) + Send + Sync),
     ) -> Result<(), StoreError> {
@@ -73,7 +78,7 @@ impl ArtifactStore {
                 copied.insert(ObjectKey::tag(id, file).as_str().to_owned());
             }
         }
-        remove_others(target, id, &copied).await?;
+        remove_others(target, turn, id, &copied).await?;
         if !copied.is_empty() {
             target.sync_package(id).await?;
         }
@@ -173,8 +178,45 @@ impl ArtifactStore {
         read_back(target, &key, found.sha256).await
     }
 
+    /// Removes from the target what it has of packages that were deleted: a former home, to which
+    /// packages move back, was not told of deletions.
+    pub(super) async fn remove_what_was_deleted(
+        &self,
+        target: &Storage,
+        turn: &Turn,
+    ) -> Result<(), StoreError> {
+        let mut names = target.list_packages().ready_chunks(NAMES);
+        while let Some(some) = names.next().await {
+            let some = some.into_iter().collect::<Result<Vec<String>, _>>()?;
+            let ids: Vec<PackageId> = some.iter().filter_map(|name| name.parse().ok()).collect();
+            let deleted = self
+                .run(move |parts| {
+                    parts.registry.read(|reader| {
+                        let mut deleted = Vec::new();
+                        for id in ids {
+                            let package = reader.package(id)?;
+                            if package.is_some_and(|package| package.deleted_at.is_some()) {
+                                deleted.push(id);
+                            }
+                        }
+                        Ok::<_, StoreError>(deleted)
+                    })
+                })
+                .await?;
+            for id in deleted {
+                remove_others(target, turn, id, &HashSet::new()).await?;
+                target.remove_package(id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes from the target what was copied of packages that were deleted since.
-    pub(super) async fn remove_deleted_copies(&self, target: &Storage) -> Result<(), StoreError> {
+    pub(super) async fn remove_deleted_copies(
+        &self,
+        target: &Storage,
+        turn: &Turn,
+    ) -> Result<(), StoreError> {
         loop {
             let to = target.id();
             let deleted = self
@@ -186,7 +228,7 @@ impl ArtifactStore {
                 return Ok(());
             }
             for id in deleted {
-                remove_others(target, id, &HashSet::new()).await?;
+                remove_others(target, turn, id, &HashSet::new()).await?;
                 target.remove_package(id).await?;
                 self.run(move |parts| {
                     parts.registry.write(Durability::Synced, |writer| writer.forget_copy(to, id))
@@ -262,10 +304,7 @@ async fn read_back(
 /// The target took an object and gives other bytes back.
 fn not_as_written(target: &Storage, key: &ObjectKey, found: Option<Sha256Digest>) -> StoreError {
     let found = found.map_or_else(|| "is not there".to_owned(), |found| format!("has {found}"));
-    StoreError::CannotMove {
-        url: target.url().to_owned(),
-        reason: format!("{} was written and {found} when it is read back", key.as_str()),
-    }
+    refuse(target.url(), &format!("{} was written and {found} when it is read back", key.as_str()))
 }
 
 fn difference(expected: &Digests, found: &Digests) -> ProblemKind {
@@ -287,6 +326,7 @@ fn digest_problem(expected: Sha256Digest, actual: Sha256Digest) -> ProblemKind {
 /// Removes objects of a package at the target that are none of these.
 async fn remove_others(
     target: &Storage,
+    turn: &Turn,
     id: PackageId,
     keep: &HashSet<String>,
 ) -> Result<(), StoreError> {
@@ -302,7 +342,10 @@ async fn remove_others(
             .map(|path| ObjectKey::payload(id, &path));
         let key = tag.chain(payload).find(|key| key.as_str() == facts.key);
         match key {
-            Some(key) => target.delete(&key).await?,
+            Some(key) => {
+                turn.check()?;
+                target.delete(&key).await?;
+            }
             None => {
                 tracing::warn!(key = %facts.key, "an object that nobody recorded is at the target");
             }

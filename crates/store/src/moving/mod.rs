@@ -12,14 +12,16 @@
 mod copy;
 mod switch;
 mod target;
+mod turn;
 
 use artifact_domain::PackageId;
 use artifact_domain::id::StorageId;
 use artifact_registry::Durability;
 use artifact_registry::copies::ToCopy;
-use artifact_storage::Storage;
+use artifact_storage::{Storage, StorageError};
 use futures::StreamExt as _;
 
+use self::turn::Turn;
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::{ArtifactStore, StorageLocation, open_storage};
@@ -84,7 +86,23 @@ impl ArtifactStore {
         to: &StorageLocation,
         step: &(dyn Fn(MoveStep) + Send + Sync),
     ) -> Result<Moved, StoreError> {
+        let _alone = self.parts.moving.try_lock().map_err(|_| {
+            turn::refuse(&self.storage_url(), "this process is moving them already: let it end")
+        })?;
         let target = self.open_target(to).await?;
+        let turn = Turn::take(self, target.url()).await?;
+        let ended = self.move_to(&target, &turn, step).await;
+        turn.end(self).await;
+        ended
+    }
+
+    async fn move_to(
+        &self,
+        target: &Storage,
+        turn: &Turn,
+        step: &(dyn Fn(MoveStep) + Send + Sync),
+    ) -> Result<Moved, StoreError> {
+        self.remove_what_was_deleted(target, turn).await?;
         let moved = |packages, failures| Moved {
             from: self.storage_url(),
             to: target.url().to_owned(),
@@ -96,19 +114,18 @@ impl ArtifactStore {
             if !swept.failures.is_empty() {
                 return Ok(moved(None, swept.failures));
             }
-            self.remove_deleted_copies(&target).await?;
-            let failures = self.copy_packages(&target, step).await?;
+            self.remove_deleted_copies(target, turn).await?;
+            let failures = self.copy_packages(target, turn, step).await?;
             if !failures.is_empty() {
                 return Ok(moved(None, failures));
             }
-            if let Some(packages) = self.switch(&target).await? {
+            turn.check()?;
+            if let Some(packages) = self.switch(target).await? {
                 return Ok(moved(Some(packages), Vec::new()));
             }
         }
-        Err(StoreError::CannotMove {
-            url: target.url().to_owned(),
-            reason: "packages are changed faster than they can be copied again: stop the servers or what writes to them, and move again; what was copied stays copied".to_owned(),
-        })
+        let reason = "packages are changed faster than they can be copied again: stop the servers or what writes to them, and move again; what was copied stays copied";
+        Err(turn::refuse(target.url(), reason))
     }
 
     /// What a move would copy: packages, files, bytes. Nothing is made.
@@ -116,7 +133,8 @@ impl ArtifactStore {
         let target = match open_storage(to, false).await {
             Ok(target) => target.id(),
             // No package was copied to what is not there.
-            Err(_) => StorageId::generate(clock::now()),
+            Err(StorageError::NotAStorage { .. }) => StorageId::generate(clock::now()),
+            Err(error) => return Err(error.into()),
         };
         self.to_copy(target).await
     }
@@ -161,6 +179,7 @@ impl ArtifactStore {
     async fn copy_packages(
         &self,
         target: &Storage,
+        turn: &Turn,
         step: &(dyn Fn(MoveStep) + Send + Sync),
     ) -> Result<Vec<(PackageId, StoreError)>, StoreError> {
         step(self.to_copy(target.id()).await?);
@@ -172,7 +191,7 @@ impl ArtifactStore {
             self.begin_copies(target.id(), &page).await?;
             let mut copying = futures::stream::iter(page)
                 .map(|package| async move {
-                    (package.id, self.copy_package(target, package.id, step).await)
+                    (package.id, self.copy_package(target, turn, package.id, step).await)
                 })
                 .buffer_unordered(PACKAGES);
             while let Some((package, copied)) = copying.next().await {

@@ -7,6 +7,7 @@ use artifact_registry::locations::{Location, Role};
 use artifact_storage::Storage;
 use futures::TryStreamExt as _;
 
+use super::turn::refuse;
 use crate::clock;
 use crate::error::StoreError;
 use crate::open::{ArtifactStore, StorageLocation, open_storage};
@@ -16,10 +17,6 @@ impl ArtifactStore {
     pub(super) async fn open_target(&self, to: &StorageLocation) -> Result<Storage, StoreError> {
         let writer = self.ledger()?.writer();
         let home = &self.parts.storage;
-        let refuse = |url: &str, reason: &str| StoreError::CannotMove {
-            url: url.to_owned(),
-            reason: reason.to_owned(),
-        };
         if let StorageLocation::Folder(folder) = to
             && let Some(home) = home.folder()
             && overlap(home, folder)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use artifact_domain::event::AuditAction;
 use artifact_domain::filter::AuditFilter;
-use artifact_domain::wire::{ErrorCode, UpdatePackage};
+use artifact_domain::wire::{ErrorCode, FinalizePackage, UpdatePackage};
 use artifact_domain::{PackageId, PackageStatus};
 use artifact_store::{ArtifactStore, MoveStep, Moved, StorageLocation, StoreError, StoreOptions};
 use serde_json::json;
@@ -120,10 +120,10 @@ async fn everything_moves_and_stays_what_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_works_on_the_old_home_can_read_and_changes_nothing_any_more() {
     let (options, _old) = fresh().await;
-    let (store, mover) = (open(&options).await, open(&options).await);
+    let (store, another) = (open(&options).await, open(&options).await);
     let (kept, opened) = (large(&store).await, filled(&store, "raw-evidence").await.id);
     let parent = tempfile::tempdir().unwrap();
-    let moved = moved(&mover, parent.path()).await;
+    let moved = moved(&another, parent.path()).await;
 
     assert_eq!(read(&store, kept, "large.bin").await.unwrap(), bytes(5_000_000));
     let title = UpdatePackage { title: Some(None), ..UpdatePackage::default() };
@@ -131,7 +131,7 @@ async fn whoever_works_on_the_old_home_can_read_and_changes_nothing_any_more() {
         store.create_package(request(json!({"producer": "ci"}))).await.map(drop),
         store.upload_bytes(opened, new("late.txt"), "late").await.map(drop),
         store.upload_bytes(opened, replacing("a.txt"), "late").await.map(drop),
-        store.finalize(opened, Default::default()).await.map(drop),
+        store.finalize(opened, FinalizePackage::default()).await.map(drop),
         store.fail_package(opened, reason("late")).await.map(drop),
         store.update_package(kept, title, None).await.map(drop),
         store.lead().await.map(drop),
@@ -141,8 +141,11 @@ async fn whoever_works_on_the_old_home_can_read_and_changes_nothing_any_more() {
         assert_eq!(error.code(), ErrorCode::StorageUnavailable, "{index}: {error}");
         assert!(error.to_string().contains(&moved.to), "{index}: {error}");
     }
+    // Nobody sends requests to a server that says this of itself.
+    assert!(!store.health().await.is_good());
     let store = open(&there(&options, parent.path())).await;
     assert_sound(&store, kept).await;
+    assert!(store.health().await.is_good());
     assert_eq!(store.package(opened).await.unwrap().status, PackageStatus::Uploading);
     assert!(store.lead().await.unwrap());
 }
@@ -315,17 +318,49 @@ async fn a_target_that_is_not_fit_is_refused_and_nothing_is_made() {
 async fn packages_can_move_back() {
     let (options, old) = fresh().await;
     let store = open(&options).await;
-    let id = large(&store).await;
+    allow_deleting(&store).await;
+    let (id, gone) = (large(&store).await, expired(&store).await.id);
     let parent: TempDir = tempfile::tempdir().unwrap();
     moved(&store, parent.path()).await;
     let store = open(&there(&options, parent.path())).await;
     let later = large(&store).await;
     hold(&store, id).await;
+    // The old home still has this one, and is not told.
+    delete(&store, gone).await.unwrap();
+    assert!(bag(&old, gone).exists());
     assert_eq!(moved(&store, old.path()).await.packages, Some(2));
     let store = open(&options).await;
     for id in [id, later] {
         assert_sound(&store, id).await;
     }
+    assert!(!bag(&old, gone).exists());
     assert_eq!(holds(&store, id).await.len(), 1);
     put(&store, create(&store, json!({"producer": "ci"})).await.id, "a", "a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_move_at_once_one_does_and_the_other_is_told() {
+    let (options, _old) = fresh().await;
+    let (one, other) = (open(&options).await, open(&options).await);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(large(&one).await);
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let to = folder(parent.path());
+    let (first, second) =
+        tokio::join!(one.move_packages(&to, &quietly), other.move_packages(&to, &quietly));
+    let done = |ended: &Result<Moved, StoreError>| {
+        ended.as_ref().is_ok_and(|moved| moved.packages == Some(5))
+    };
+    assert!(done(&first) != done(&second), "{first:?} {second:?}");
+    for ended in [first, second] {
+        if let Err(error) = ended {
+            assert_eq!(error.code(), ErrorCode::StorageUnavailable, "{error}");
+        }
+    }
+    let store = open(&there(&options, parent.path())).await;
+    for id in ids {
+        assert_sound(&store, id).await;
+    }
 }
