@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use artifact_domain::PackageId;
+use artifact_domain::wire::FinalizePackage;
 use artifact_store::{ArtifactStore, NewUpload, StoreOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,7 +51,7 @@ fn filled(packages: usize, files: usize) -> (TempDir, Vec<PackageId>) {
                 let name = NewUpload::new(format!("{file}.txt").parse().unwrap());
                 store.upload_bytes(id, name, format!("{n} {file}")).await.unwrap();
             }
-            store.finalize(id, Default::default()).await.unwrap();
+            store.finalize(id, FinalizePackage::default()).await.unwrap();
             ids.push(id);
         }
         ids
@@ -138,7 +139,7 @@ fn a_move_that_is_killed_again_and_again_ends_some_day() {
             .unwrap();
         let begun = Instant::now();
         while ids.iter().filter(|id| is_there(id)).count() < killed_at {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it copies nothing");
+            assert!(begun.elapsed() < Duration::from_mins(1), "it copies nothing");
             if child.try_wait().unwrap().is_some() {
                 break;
             }
