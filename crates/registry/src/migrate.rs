@@ -25,6 +25,14 @@ pub(crate) fn look(
     pending(connection, url)
 }
 
+/// Whether the database was never migrated. Changes nothing.
+pub(crate) fn is_new(
+    connection: &mut RegistryConnection,
+    url: &DatabaseUrl,
+) -> Result<bool, RegistryError> {
+    Ok(!has_table(connection, url, "__diesel_schema_migrations")?)
+}
+
 /// Brings the database to the version that this program knows.
 pub(crate) fn run(
     connection: &mut RegistryConnection,

@@ -117,6 +117,21 @@ impl Registry {
         Self::open_with(url, &options)
     }
 
+    /// Whether there is no registry at `url` yet: no file, or a database without our tables.
+    /// Nothing is made.
+    pub fn is_new(
+        url: &DatabaseUrl,
+        connections: &ConnectionOptions,
+    ) -> Result<bool, RegistryError> {
+        if let DatabaseUrl::Sqlite(path) = url {
+            return Ok(!path.try_exists().unwrap_or(true));
+        }
+        let options =
+            OpenOptions { connections: *connections, ..OpenOptions::new(OpenMode::Existing) };
+        let connector = Connector { url: url.clone(), options };
+        migrate::is_new(&mut connector.establish(OpenMode::Existing)?, url)
+    }
+
     /// Opens the registry at `url`, with everything said.
     #[doc(hidden)]
     pub fn open_with(url: &DatabaseUrl, options: &OpenOptions) -> Result<Self, RegistryError> {

@@ -174,11 +174,18 @@ impl ArtifactStore {
         let create = options.access == Access::Create;
         let mode = if create { OpenMode::CreateAndMigrate } else { OpenMode::Existing };
         let (url, connections) = (options.database.clone(), options.connections);
-        // Where there is no registry yet, none is made for a bucket that cannot be opened.
-        let is_new = matches!(&url, DatabaseUrl::Sqlite(path) if !path.exists());
+        // Where there is no registry yet, none is made for a storage that cannot be opened. In the
+        // embedded default they are one folder.
+        let is_embedded = matches!(
+            (&url, &options.storage),
+            (DatabaseUrl::Sqlite(_), StorageLocation::Folder(_))
+        );
         let mut early = None;
-        if create && is_new && matches!(options.storage, StorageLocation::S3(_)) {
-            early = Some(open_storage(&options.storage, true).await?);
+        if create && !is_embedded {
+            let url = url.clone();
+            if blocking(move || Registry::is_new(&url, &connections)).await? {
+                early = Some(open_storage(&options.storage, true).await?);
+            }
         }
         #[expect(
             clippy::redundant_closure_for_method_calls,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact_registry::{DatabaseUrl, OpenMode, OpenOptions, Registry};
+use artifact_registry::{ConnectionOptions, DatabaseUrl, OpenMode, OpenOptions, Registry};
 use artifact_testkit::Postgres;
 
 use crate::process::Place;
@@ -74,4 +74,33 @@ fn a_registry_that_is_newer_than_the_program_ends_the_start_and_stays_as_it_is()
             &["is newer than this program", "99990101000000", database.name()],
         );
     }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: just test-engines"]
+fn a_storage_that_cannot_be_used_ends_the_start_and_no_registry_is_made() {
+    let database = POSTGRES.fresh_database();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let no_folder = format!("file://{}", file.path().display());
+    // Nobody listens at port 1.
+    let nobody = [
+        ("ARTIFACT_STORE_S3_ENDPOINT", "http://127.0.0.1:1"),
+        ("ARTIFACT_STORE_S3_ALLOW_HTTP", "true"),
+        ("ARTIFACT_STORE_S3_ACCESS_KEY_ID", "artifact"),
+        ("ARTIFACT_STORE_S3_SECRET_ACCESS_KEY", "s3cret"),
+    ];
+    for storage in ["s3://evidence/store", &no_folder] {
+        let place = Place::new();
+        let url = database.url();
+        let arguments = ["--database-url", &url, "--storage-url", storage];
+        let ended = place.run(&[&["--bind", "127.0.0.1:0"], &arguments[..]].concat(), &nobody);
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_nothing(&place.data_dir());
+    }
+    let url = database.url().parse().unwrap();
+    assert!(Registry::is_new(&url, &ConnectionOptions::default()).unwrap());
+    Registry::open(&url, OpenMode::CreateAndMigrate).unwrap();
+    assert!(!Registry::is_new(&url, &ConnectionOptions::default()).unwrap());
 }
