@@ -56,9 +56,9 @@ impl TestServer {
                     let _ = stopped.await;
                 };
                 let gateway =
-                    Gateway::bind(store.clone(), settings, &[any_port], stop).expect("a free port");
+                    Gateway::bind(store.clone(), settings, &[any_port]).expect("a free port");
                 started.send((gateway.addresses()[0], store)).expect("a waiting test");
-                gateway.serve().await.expect("a gateway that ends in peace");
+                gateway.serve(stop).await.expect("a gateway that ends in peace");
             });
         });
         let (address, store) = starting.recv().expect("a gateway that starts");

@@ -36,6 +36,7 @@ http {{
     uwsgi_temp_path {temporary}/u; scgi_temp_path {temporary}/s;
     server {{
         listen {address}; root {root};
+        location = /healthz {{ return 200; }}
         location / {{ dav_methods PUT; create_full_put_path on; dav_access user:rw; }}
     }}
 }}

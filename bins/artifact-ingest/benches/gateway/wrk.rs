@@ -56,7 +56,16 @@ end
 
 /// One small file again and again, with the connection kept or a new one each time.
 pub(crate) fn one(address: SocketAddr, prefix: &str, kept: bool) -> io::Result<f64> {
-    let url = format!("http://{address}{prefix}/small/folder-00/file-00000.bin");
+    again(address, &format!("{prefix}/small/folder-00/file-00000.bin"), kept)
+}
+
+/// The same without a file: an answer that each server has at hand.
+pub(crate) fn health(address: SocketAddr, kept: bool) -> io::Result<f64> {
+    again(address, "/healthz", kept)
+}
+
+fn again(address: SocketAddr, path: &str, kept: bool) -> io::Result<f64> {
     let connection = format!("Connection: {}", if kept { "keep-alive" } else { "close" });
+    let url = format!("http://{address}{path}");
     figure(&run(&["-t1", "-c16", "-d3s", "-H", &connection, &url])?, "Requests/sec:")
 }

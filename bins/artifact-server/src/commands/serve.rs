@@ -83,7 +83,7 @@ async fn run(
         tracing::info!("stopping: running requests are finished, no new ones are taken");
     };
     let tending = actix_web::rt::spawn(background::tend(store.clone()));
-    let gateway = Gateway::bind(store.clone(), settings, addresses, stop)
+    let gateway = Gateway::bind(store.clone(), settings, addresses)
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.bind))?;
     let mut stdout = io::stdout().lock();
     for address in gateway.addresses() {
@@ -91,7 +91,7 @@ async fn run(
     }
     stdout.flush()?;
     drop(stdout);
-    gateway.serve().await?;
+    gateway.serve(stop).await?;
     tending.abort();
     background::resign(&store).await;
     Ok(())

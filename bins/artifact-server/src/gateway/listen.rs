@@ -10,21 +10,23 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol};
-use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
 use actix_web::dev::AppConfig;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use artifact_store::ArtifactStore;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::caller::Door;
 use super::extract::Crowd;
 use super::metrics::Metrics;
 use super::readiness::ReadinessCache;
 use super::socket::Socket;
-use super::{Settings, early, observe, routes};
+use super::{Settings, doors, early, observe, routes, workers};
 
 /// How long a client may take to send a request's head, and how long it may be silent between two
 /// requests.
@@ -39,8 +41,9 @@ const WRITE_BUFFER: usize = 256 * 1024;
 
 /// A gateway that listens.
 pub struct Gateway {
-    server: Server,
+    listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    shared: Shared,
 }
 
 /// What every connection of every worker shares.
@@ -55,8 +58,7 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Binds the addresses and makes a server that stops when `stop` is done: it takes no new
-    /// requests then and finishes those that run. It has to be called inside an actix system.
+    /// Binds the addresses.
     ///
     /// # Errors
     /// An address cannot be bound.
@@ -64,11 +66,10 @@ impl Gateway {
         store: ArtifactStore,
         settings: Settings,
         addresses: &[SocketAddr],
-        stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<Self> {
-        let mut server = Server::build()
-            .shutdown_signal(stop)
-            .shutdown_timeout(settings.shutdown.as_secs().max(1));
+        let listeners: Vec<_> =
+            addresses.iter().map(|address| doors::first(*address)).collect::<Result<_, _>>()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let shared = Shared {
             door: web::Data::new(Door::new(store)),
             settings: web::Data::new(settings),
@@ -77,16 +78,7 @@ impl Gateway {
             crowd: web::Data::new(Crowd::default()),
             docs: web::Data::new(utoipa_swagger_ui::Config::from("/openapi.json")),
         };
-        let mut bound = Vec::new();
-        for address in addresses {
-            let listener = TcpListener::bind(address)?;
-            // Connections inherit it, which spares each of them a call: an answer must not wait
-            // for the acknowledgement of the one before (RFC 896 and delayed ACK, 40 ms).
-            rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
-            bound.push(listener.local_addr()?);
-            server = listen(server, listener, shared.clone())?;
-        }
-        Ok(Self { server: server.run(), addresses: bound })
+        Ok(Self { listeners, addresses, shared })
     }
 
     /// The addresses that it listens on, with the ports that the system chose.
@@ -94,51 +86,54 @@ impl Gateway {
         &self.addresses
     }
 
-    /// Serves until it is stopped.
+    /// Serves until `stop` is done: it takes no new requests then and finishes those that run. It
+    /// has to be called inside an actix system.
     ///
     /// # Errors
-    /// The server died.
-    pub async fn serve(self) -> io::Result<()> {
-        self.server.await
+    /// It could not begin.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let stopping = CancellationToken::new();
+        let patience = self.shared.settings.shutdown;
+        let shared = self.shared;
+        let told = stopping.clone();
+        let factory = move || connections(shared.clone(), told.clone());
+        workers::serve(self.listeners, factory, stopping, stop, patience).await
     }
 }
 
-fn listen(
-    server: ServerBuilder,
-    listener: TcpListener,
+/// What serves the connections of one worker.
+fn connections(
     shared: Shared,
-) -> io::Result<ServerBuilder> {
-    let stopping = server.graceful_shutdown_signal();
-    server.listen("gateway", listener, move || {
-        let app = App::new()
-            .app_data(shared.door.clone())
-            .app_data(shared.settings.clone())
-            .app_data(shared.metrics.clone())
-            .app_data(shared.readiness.clone())
-            .app_data(shared.crowd.clone())
-            .app_data(shared.docs.clone())
-            .wrap(from_fn(observe::observe))
-            .configure(routes::routes);
-        let app = app.into_factory().map_err(|error| error.error_response());
-        let (stopping, settings) = (stopping.clone(), shared.settings.clone());
-        let service = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
-            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-            .client_request_timeout(HEAD_TIME)
-            .client_disconnect_timeout(LINGER)
-            .h1_write_buffer_size(WRITE_BUFFER)
-            .h1_allow_half_closed(true)
-            .on_connect_ext(|socket: &Socket, data| {
-                data.insert(socket.window());
-            })
-            .expect(move |request| std::future::ready(early::expect(request, &settings)))
-            .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(move |stream: TcpStream| {
-            ready(Ok::<_, DispatchError>((Socket::new(stream), Protocol::Http1, None)))
+    stopping: CancellationToken,
+) -> impl ServiceFactory<TcpStream, Config = ()> {
+    let app = App::new()
+        .app_data(shared.door.clone())
+        .app_data(shared.settings.clone())
+        .app_data(shared.metrics.clone())
+        .app_data(shared.readiness.clone())
+        .app_data(shared.crowd.clone())
+        .app_data(shared.docs.clone())
+        .wrap(from_fn(observe::observe))
+        .configure(routes::routes);
+    let app = app.into_factory().map_err(|error| error.error_response());
+    let settings = shared.settings;
+    let service = HttpService::build()
+        .graceful_shutdown_signal(move || {
+            let stopping = stopping.clone();
+            async move { stopping.cancelled().await }
         })
-        .and_then(service)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        .client_request_timeout(HEAD_TIME)
+        .client_disconnect_timeout(LINGER)
+        .h1_write_buffer_size(WRITE_BUFFER)
+        .h1_allow_half_closed(true)
+        .on_connect_ext(|socket: &Socket, data| {
+            data.insert(socket.window());
+        })
+        .expect(move |request| std::future::ready(early::expect(request, &settings)))
+        .finish(map_config(app, |()| AppConfig::default()));
+    fn_service(move |stream: TcpStream| {
+        ready(Ok::<_, DispatchError>((Socket::new(stream), Protocol::Http1, None)))
     })
+    .and_then(service)
 }

@@ -9,7 +9,7 @@
 //! | `bytes` | bodies of answers |
 //! | `problem` | errors as problem documents |
 //! | `early` | refusals before the body is sent |
-//! | `listen`, `socket` | the server itself, its connections |
+//! | `listen`, `doors`, `workers`, `socket` | the server itself, its listeners, threads and connections |
 //! | `observe`, `metrics` | request ids, the log, the numbers |
 //! | `readiness` | whether the parts work |
 //! | `openapi` | the description of all this |
@@ -17,6 +17,7 @@
 mod bytes;
 mod caller;
 mod conditions;
+mod doors;
 mod early;
 mod extract;
 mod listen;
@@ -27,6 +28,7 @@ mod problem;
 mod readiness;
 mod routes;
 mod socket;
+mod workers;
 
 use std::time::Duration;
 

@@ -244,3 +244,18 @@ fn of_two_servers_one_does_the_work_of_the_background_and_the_other_takes_it_on(
     assert!(first.wait().success());
     eventually(|| leads(&second), || "nobody took over".to_owned());
 }
+
+#[test]
+fn an_address_that_a_server_has_is_not_shared_with_another() {
+    let (place, other) = (Place::new(), Place::new());
+    let server = place.serve(&[], &[]);
+    let address = server.client.address.to_string();
+    let ended = other.run(&["--bind", &address], &[]);
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+    // All connections still go to the first.
+    for _ in 0..20 {
+        assert_eq!(server.client.get("/healthz").status, 200);
+    }
+}

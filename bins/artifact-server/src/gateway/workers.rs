@@ -1,0 +1,304 @@
+//! The threads that serve.
+//!
+//! Each has a listener of its own at every address, and the system spreads connections over them.
+//! A thread that accepts for all would have to wake another one for each connection, which costs
+//! more than the rest of opening it. The system spreads by chance, so a worker that has more
+//! connections than another passes the next one on.
+
+use std::cmp::max;
+use std::future::Future;
+use std::io;
+use std::net;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, available_parallelism};
+use std::time::Duration;
+
+use actix_service::{Service, ServiceFactory};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{self, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::spawn_local;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::doors;
+
+/// The most threads for what blocks, of all workers together.
+const BLOCKING_THREADS: usize = 512;
+
+/// How long a worker accepts nothing after the system had no descriptor left for a connection.
+const NO_DESCRIPTORS: Duration = Duration::from_millis(500);
+
+/// Serves the connections of these listeners, each worker with a service of its own, until `stop`
+/// is done. `stopping` says so to what runs then, which has `patience` to finish.
+///
+/// # Errors
+/// The workers could not be started.
+pub(super) async fn serve<F, S>(
+    listeners: Vec<net::TcpListener>,
+    factory: F,
+    stopping: CancellationToken,
+    stop: impl Future<Output = ()>,
+    patience: Duration,
+) -> io::Result<()>
+where
+    F: Fn() -> S + Clone + Send + 'static,
+    S: ServiceFactory<TcpStream, Config = ()>,
+    S::Service: 'static,
+{
+    let count = available_parallelism().map_or(2, usize::from);
+    let (desks, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| Desk::new()).unzip();
+    let desks: Arc<[Desk]> = desks.into();
+    let (ready, mut started) = mpsc::unbounded_channel();
+    // Nothing is ever sent: the last worker that ends closes it.
+    let (over, mut all_over) = mpsc::channel::<()>(1);
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        // The first worker has the listeners that are there already: those that nobody accepts at
+        // would keep their share of the connections waiting.
+        let own: io::Result<_> = match index {
+            0 => listeners.iter().map(net::TcpListener::try_clone).collect(),
+            _ => listeners.iter().map(doors::one_more).collect(),
+        };
+        let worker = Worker {
+            index,
+            desks: Arc::clone(&desks),
+            listeners: own?,
+            inbox,
+            stopping: stopping.clone(),
+            patience,
+        };
+        let (factory, ready, over) = (factory.clone(), ready.clone(), over.clone());
+        let work = move || {
+            match local_runtime(count) {
+                Ok(runtime) => {
+                    runtime.block_on(async { worker.run(&factory(), ready).await });
+                    // What blocks by now may not end, see `commands::serve`.
+                    runtime.shutdown_background();
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+            drop(over);
+        };
+        thread::Builder::new().name(format!("worker {index}")).spawn(work)?;
+    }
+    drop((listeners, ready, over));
+    for _ in 0..count {
+        let died = || Err(io::Error::other("a worker did not start"));
+        started.recv().await.unwrap_or_else(died)?;
+    }
+    stop.await;
+    stopping.cancel();
+    all_over.recv().await;
+    Ok(())
+}
+
+fn local_runtime(workers: usize) -> io::Result<LocalRuntime> {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(max(BLOCKING_THREADS / workers, 1))
+        .build_local(LocalOptions::default())
+}
+
+/// A worker as the others see it.
+struct Desk {
+    connections: AtomicUsize,
+    passed_on: UnboundedSender<net::TcpStream>,
+}
+
+impl Desk {
+    fn new() -> (Self, UnboundedReceiver<net::TcpStream>) {
+        let (passed_on, inbox) = mpsc::unbounded_channel();
+        (Self { connections: AtomicUsize::new(0), passed_on }, inbox)
+    }
+
+    fn load(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// What a thread begins with.
+struct Worker {
+    index: usize,
+    desks: Arc<[Desk]>,
+    listeners: Vec<net::TcpListener>,
+    inbox: UnboundedReceiver<net::TcpStream>,
+    stopping: CancellationToken,
+    patience: Duration,
+}
+
+impl Worker {
+    async fn run<S>(self, factory: &S, ready: UnboundedSender<io::Result<()>>)
+    where
+        S: ServiceFactory<TcpStream, Config = ()>,
+        S::Service: 'static,
+    {
+        let begun = async {
+            let made = factory.new_service(()).await;
+            let service = made.map_err(|_| io::Error::other("a worker got no service"))?;
+            let listeners: io::Result<Vec<_>> =
+                self.listeners.into_iter().map(TcpListener::from_std).collect();
+            Ok::<_, io::Error>((service, listeners?))
+        };
+        let (service, listeners) = match begun.await {
+            Ok(begun) => begun,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        let room = Rc::new(Room {
+            index: self.index,
+            desks: self.desks,
+            service,
+            running: TaskTracker::new(),
+        });
+        // Sent before the last sender is gone, or whoever waits takes it for a worker that died.
+        let _ = ready.send(Ok(()));
+        drop(ready);
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| spawn_local(Rc::clone(&room).accept(listener)))
+            .collect();
+        let mut inbox = self.inbox;
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => break,
+                Some(stream) = inbox.recv() => {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        room.keep(stream);
+                    }
+                }
+            }
+        }
+        for task in accepting {
+            task.abort();
+        }
+        room.running.close();
+        let _ = time::timeout(self.patience, room.running.wait()).await;
+    }
+}
+
+/// Where the connections of one worker are served.
+struct Room<S> {
+    index: usize,
+    desks: Arc<[Desk]>,
+    service: S,
+    running: TaskTracker,
+}
+
+impl<S: Service<TcpStream> + 'static> Room<S> {
+    async fn accept(self: Rc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.keep_or_pass_on(stream),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!("no connection can be accepted: {error}");
+                    time::sleep(NO_DESCRIPTORS).await;
+                }
+            }
+        }
+    }
+
+    fn keep_or_pass_on(self: &Rc<Self>, stream: TcpStream) {
+        match self.desks.iter().min_by_key(|desk| desk.load()) {
+            Some(other) if other.load() < self.desks[self.index].load() => {
+                if let Ok(stream) = stream.into_std() {
+                    let _ = other.passed_on.send(stream);
+                }
+            }
+            _ => self.keep(stream),
+        }
+    }
+
+    fn keep(self: &Rc<Self>, stream: TcpStream) {
+        let counted = Counted::new(&self.desks, self.index);
+        let connection = self.service.call(stream);
+        spawn_local(self.running.track_future(async move {
+            // How it ended is in the log of its requests.
+            let _ = connection.await;
+            drop(counted);
+        }));
+    }
+}
+
+/// A connection that its worker counts for as long as this lives.
+struct Counted {
+    desks: Arc<[Desk]>,
+    index: usize,
+}
+
+impl Counted {
+    fn new(desks: &Arc<[Desk]>, index: usize) -> Self {
+        desks[index].connections.fetch_add(1, Ordering::Relaxed);
+        Self { desks: Arc::clone(desks), index }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.desks[self.index].connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether the connection failed that was to be accepted, and not the accepting of any.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::io::Read as _;
+    use std::sync::Mutex;
+    use std::thread::ThreadId;
+
+    use actix_service::fn_service;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[test]
+    fn connections_that_stay_open_are_spread_evenly_and_none_is_lost() {
+        let listener = doors::first("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let served: Arc<Mutex<HashMap<ThreadId, usize>>> = Arc::default();
+        let counts = Arc::clone(&served);
+        let factory = move || {
+            let counts = Arc::clone(&counts);
+            fn_service(move |mut stream: TcpStream| {
+                *counts.lock().unwrap().entry(thread::current().id()).or_default() += 1;
+                async move {
+                    stream.write_all(b"!").await?;
+                    // Open until the client closes it.
+                    stream.read_u8().await
+                }
+            })
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = thread::spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let stop = async { drop(stopped.await) };
+            let patience = Duration::from_mins(1);
+            let token = CancellationToken::new();
+            runtime.block_on(serve(vec![listener], factory, token, stop, patience))
+        });
+        let crowd: Vec<net::TcpStream> = (0..40)
+            .map(|_| {
+                let mut stream = net::TcpStream::connect(address).unwrap();
+                stream.read_exact(&mut [0]).unwrap();
+                stream
+            })
+            .collect();
+        let counts: Vec<usize> = served.lock().unwrap().values().copied().collect();
+        assert_eq!(counts.iter().sum::<usize>(), 40);
+        let even = 40 / available_parallelism().map_or(2, usize::from).min(40);
+        assert!(counts.iter().all(|count| count.abs_diff(even) <= 1), "{counts:?}");
+
+        stop.send(()).unwrap();
+        drop(crowd);
+        serving.join().unwrap().unwrap();
+    }
+}
