@@ -129,6 +129,7 @@ fn connections(
         .h1_allow_half_closed(true)
         .on_connect_ext(|socket: &Socket, data| {
             data.insert(socket.window());
+            data.insert(socket.understood());
         })
         .expect(move |request| std::future::ready(early::expect(request, &settings)))
         .finish(map_config(app, |()| AppConfig::default()));

@@ -10,6 +10,7 @@
 //! | `problem` | errors as problem documents |
 //! | `early` | refusals before the body is sent |
 //! | `listen`, `doors`, `workers`, `socket` | the server itself, its listeners, threads and connections |
+//! | `unread` | what a client is told whose request cannot be read |
 //! | `observe`, `metrics` | request ids, the log, the numbers |
 //! | `readiness` | whether the parts work |
 //! | `openapi` | the description of all this |
@@ -28,6 +29,7 @@ mod problem;
 mod readiness;
 mod routes;
 mod socket;
+mod unread;
 mod workers;
 
 use std::time::Duration;

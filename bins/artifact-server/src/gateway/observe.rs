@@ -1,5 +1,6 @@
 //! What is seen of every request: its id, one line in the log, and the numbers.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::metrics::Metrics;
 use super::problem::ApiError;
+use super::unread::Understood;
 use crate::commands::explained;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,6 +43,9 @@ pub(crate) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
+    if let Some(understood) = request.conn_data::<Rc<Understood>>() {
+        understood.note();
+    }
     let id = request_id(request.headers());
     request.extensions_mut().insert(id.clone());
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();

@@ -4,15 +4,19 @@
 //! decoded and as much again that is decoded and waits. For one upload that is little; for a
 //! hundred that all wait for their turn to be hashed it is most of the memory. So a body tells
 //! its connection what it has used, and the connection reads no more than a window ahead of it.
+//!
+//! And one that says more than the parser does to a client whose request is none, see `unread`.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::unread::{self, Understood};
 
 /// How far a connection may be read ahead of its body. Both live on one thread.
 #[derive(Debug, Default)]
@@ -70,11 +74,29 @@ impl Window {
 pub(super) struct Socket {
     stream: TcpStream,
     window: Rc<Window>,
+    understood: Rc<Understood>,
+    /// What is sent in the place of the parser's refusal, as far as it was not sent yet.
+    refusal: Vec<u8>,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, window: Rc::default() }
+        Self { stream, window: Rc::default(), understood: Rc::default(), refusal: Vec::new() }
+    }
+
+    pub(super) fn understood(&self) -> Rc<Understood> {
+        Rc::clone(&self.understood)
+    }
+
+    fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.refusal))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.refusal.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(super) fn window(&self) -> Rc<Window> {
@@ -106,6 +128,12 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if !self.understood.get()
+            && let Some(refusal) = unread::refusal(bytes)
+        {
+            self.refusal = refusal;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -122,10 +150,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(context))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -11,12 +11,14 @@ fn digest_field(bytes: &[u8]) -> String {
     format!("sha-256=:{}:", BASE64.encode(Sha256Digest::of(bytes).as_bytes()))
 }
 
-/// A request that the parser of HTTP itself cannot take: it is refused with 400 or cut off.
+/// A request that the parser of HTTP itself cannot take.
 #[track_caller]
 fn assert_not_taken(client: Client, request: &[u8]) {
-    let answer = wire::exchange_or_cut(client.address, request);
     let shown = String::from_utf8_lossy(&request[..request.len().min(300)]).into_owned();
-    assert!(answer.is_none_or(|answer| matches!(answer.status, 400 | 431)), "{shown}");
+    let answer = wire::exchange_or_cut(client.address, request).expect(&shown);
+    assert_eq!(answer.status, 400, "{shown}");
+    assert_problem(&answer, 400, "invalid-request");
+    assert_eq!(answer.header("connection"), Some("close"), "{shown}");
 }
 
 #[test]
@@ -118,6 +120,16 @@ fn heads_that_are_malformed_or_endless_store_nothing() {
     }
     room.assert_nothing_stored(&package);
     package.assert_free("a");
+}
+
+#[test]
+fn a_file_that_looks_like_a_refusal_is_sent_as_it_is() {
+    let room = Room::new();
+    let package = room.package();
+    let file = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    package.upload("a", file);
+    // On a connection of its own.
+    assert_eq!(package.read("a").body, file);
 }
 
 #[test]
