@@ -16,9 +16,13 @@ struct Store<'c> {
 }
 
 impl<'c> Store<'c> {
-    fn new(ceph: &'c Ceph, bucket: &'static str) -> Self {
+    fn to_be(ceph: &'c Ceph, bucket: &'static str) -> Self {
         ceph.make_bucket(bucket);
-        let store = Self { ceph, bucket, data: TempDir::new().unwrap() };
+        Self { ceph, bucket, data: TempDir::new().unwrap() }
+    }
+
+    fn new(ceph: &'c Ceph, bucket: &'static str) -> Self {
+        let store = Self::to_be(ceph, bucket);
         assert!(store.run(&["migrate"]).status.success());
         store
     }
@@ -72,4 +76,20 @@ fn a_bucket_that_deletes_or_overwrites_is_named_and_not_served() {
     let store = Store::new(&ceph, "kept-in-versions");
     ceph.keep_versions("kept-in-versions");
     store.assert_unsafe("overwrites");
+}
+
+#[test]
+#[ignore = "needs Ceph: just test-engines"]
+fn a_bucket_is_checked_before_a_store_is_made_in_it() {
+    let ceph = Ceph::start();
+    let store = Store::to_be(&ceph, "to-be");
+    let checked = store.run(&["check"]);
+    let table = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{table}");
+    assert!(table.contains("has no store yet") && table.contains("can be given"), "{table}");
+    assert!(ceph.keys("to-be", "").is_empty() && !store.data.path().join("data").exists());
+
+    ceph.expire_objects("to-be", 30);
+    store.assert_unsafe("30 days");
+    assert!(ceph.keys("to-be", "").is_empty() && !store.data.path().join("data").exists());
 }

@@ -20,6 +20,14 @@ impl DatabaseUrl {
     pub fn sqlite(path: impl AsRef<Path>) -> Self {
         Self::Sqlite(path.as_ref().to_path_buf())
     }
+
+    /// The kind of database: `sqlite` or `postgres`.
+    pub const fn backend(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
 }
 
 impl FromStr for DatabaseUrl {

@@ -372,6 +372,15 @@ impl Storage {
             Backend::S3(bucket) => s3::probe(bucket).await,
         }
     }
+
+    /// Tries out a bucket like [`probe`](Self::probe), whether it is a storage or not. Nothing of
+    /// that stays: it tells what a storage there would be worth before there is one.
+    ///
+    /// # Errors
+    /// Those of [`open_s3`](Self::open_s3) for wrong settings.
+    pub async fn probe_s3(options: &S3Options) -> Result<Capabilities, StorageError> {
+        Ok(s3::probe(&s3::open_any(options).await?).await)
+    }
 }
 
 impl fmt::Debug for Storage {

@@ -5,14 +5,14 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use artifact_domain::wire::ClockView;
-use artifact_registry::{DatabaseUrl, RegistryError};
-use artifact_storage::{Capabilities, StorageError};
+use artifact_registry::{Registry, RegistryError};
+use artifact_storage::{Capabilities, Storage, StorageError};
 use tokio::sync::Mutex;
 
 use crate::clock;
 use crate::clock_guard;
 use crate::error::StoreError;
-use crate::open::{ArtifactStore, Parts, blocking};
+use crate::open::{ArtifactStore, Parts, StorageLocation, StoreOptions, blocking};
 
 /// How long a part may take to answer. A part that needs longer is of no use to an upload either.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -88,6 +88,21 @@ impl ArtifactStore {
         Ok(seen)
     }
 
+    /// Tries out the bucket of a store that is to be made: what [`probe`](Self::probe) sees, before
+    /// anything is made. `None` where there is a registry already, or where bytes are to lie in a
+    /// folder, which is made of what this program brings along.
+    ///
+    /// # Errors
+    /// The database or the bucket does not answer, or a setting is wrong.
+    pub async fn probe_new(options: &StoreOptions) -> Result<Option<Capabilities>, StoreError> {
+        let StorageLocation::S3(bucket) = &options.storage else { return Ok(None) };
+        let (url, connections) = (options.database.clone(), options.connections);
+        if !blocking(move || Registry::is_new(&url, &connections)).await? {
+            return Ok(None);
+        }
+        Ok(Some(Storage::probe_s3(bucket).await?))
+    }
+
     /// Where the registry is, without any password.
     pub fn registry_url(&self) -> String {
         self.parts.registry.url().to_string()
@@ -100,10 +115,7 @@ impl ArtifactStore {
 
     async fn registry_health(&self) -> (PartHealth, Option<ClockView>) {
         let begun = Instant::now();
-        let backend = match self.parts.registry.url() {
-            DatabaseUrl::Sqlite(_) => "sqlite",
-            DatabaseUrl::Postgres(_) => "postgres",
-        };
+        let backend = self.parts.registry.url().backend();
         let parts = Arc::clone(&self.parts);
         let probe = async move {
             let turn = Arc::clone(&parts.probes.registry).lock_owned().await;

@@ -77,6 +77,16 @@ pub enum StorageLocation {
     S3(S3Options),
 }
 
+impl StorageLocation {
+    /// Where that is, for people: a path, or `s3://<bucket>/<prefix>`.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.display().to_string(),
+            Self::S3(bucket) => bucket.url(),
+        }
+    }
+}
+
 impl From<PathBuf> for StorageLocation {
     fn from(folder: PathBuf) -> Self {
         Self::Folder(folder)

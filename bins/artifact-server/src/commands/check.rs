@@ -19,6 +19,8 @@ struct Checked {
     safe: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Whether there is no store yet: the first `serve` or `migrate` makes it.
+    is_new: bool,
     registry: Part,
     storage: Part,
     capabilities: BTreeMap<&'static str, Seen>,
@@ -65,8 +67,10 @@ impl From<&Setting> for Seen {
 
 /// Opens the store as `serve` would and tries out what its storage really does.
 pub(super) async fn check(json: bool, options: StoreOptions) -> Result<ExitCode, Box<dyn Error>> {
-    let store = ArtifactStore::open(&options.with_access(Access::Write)).await?;
-    let checked = look(&store).await?;
+    let checked = match ArtifactStore::probe_new(&options).await? {
+        Some(seen) => foreseen(&options, &seen),
+        None => look(&ArtifactStore::open(&options.with_access(Access::Write)).await?).await?,
+    };
     if json {
         print_json(&checked)?;
     } else {
@@ -82,6 +86,7 @@ async fn look(store: &ArtifactStore) -> Result<Checked, Box<dyn Error>> {
     Ok(Checked {
         safe: reason.is_none() && health.is_good(),
         reason,
+        is_new: false,
         registry: Part {
             backend: health.registry.backend,
             url: store.registry_url(),
@@ -98,10 +103,33 @@ async fn look(store: &ArtifactStore) -> Result<Checked, Box<dyn Error>> {
     })
 }
 
+/// What is known of a store before it is made: its registry and its bucket have answered.
+fn foreseen(options: &StoreOptions, seen: &Capabilities) -> Checked {
+    let reason = seen.unsafe_reason();
+    Checked {
+        safe: reason.is_none(),
+        reason,
+        is_new: true,
+        registry: Part {
+            backend: options.database.backend(),
+            url: options.database.to_string(),
+            works: true,
+        },
+        storage: Part { backend: "s3", url: options.storage.shown(), works: true },
+        capabilities: seen.all().into_iter().map(|(name, found)| (name, found.into())).collect(),
+        settings: seen.settings().into_iter().map(|(name, set)| (name, set.into())).collect(),
+        clock: None,
+    }
+}
+
 fn table(checked: &Checked) -> String {
     let mut text = String::new();
     for (name, part) in [("registry", &checked.registry), ("storage", &checked.storage)] {
-        let works = if part.works { "works" } else { "does not answer" };
+        let works = match part.works {
+            true if checked.is_new => "has no store yet",
+            true => "works",
+            false => "does not answer",
+        };
         row(&mut text, name, format!("{} {}: {works}", part.backend, part.url));
     }
     for (name, seen) in checked.capabilities.iter().chain(&checked.settings) {

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use artifact_store::{Access, ArtifactStore, StoreOptions};
+use artifact_store::{Access, ArtifactStore, Capabilities, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::USAGE;
@@ -56,6 +56,16 @@ fn with_limits(mut options: StoreOptions, arguments: &Serve) -> StoreOptions {
     options.with_access(if arguments.no_migrate { Access::Write } else { Access::Create })
 }
 
+fn refuse_unsafe(seen: &Capabilities, options: &StoreOptions) -> Result<(), String> {
+    let storage = options.storage.shown();
+    seen.unsafe_reason().map_or(Ok(()), |reason| {
+        Err(format!(
+            "{storage} would lose or overwrite evidence and is not served: {reason}; \
+             `artifact-server check` shows all that was seen"
+        ))
+    })
+}
+
 async fn run(
     arguments: &Serve,
     options: StoreOptions,
@@ -68,11 +78,12 @@ async fn run(
         upload_idle: options.limits.upload_idle,
         shutdown: arguments.shutdown_timeout,
     };
-    let store = ArtifactStore::open(&options).await?;
-    if let Some(reason) = store.probe().await?.unsafe_reason() {
-        let url = store.storage_url();
-        return Err(format!("{url} would lose or overwrite evidence and is not served: {reason}; `artifact-server check` shows all that was seen").into());
+    // Before a store is made in it, and again each time that one is served.
+    if let Some(seen) = ArtifactStore::probe_new(&options).await? {
+        refuse_unsafe(&seen, &options)?;
     }
+    let store = ArtifactStore::open(&options).await?;
+    refuse_unsafe(&store.probe().await?, &options)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {

@@ -49,7 +49,7 @@ mod settings;
 
 pub(crate) use answer::meaning;
 pub(crate) use bucket::{Bucket, BucketStore};
-pub(crate) use open::open;
+pub(crate) use open::{open, open_any};
 pub use options::{S3Options, Secret, WrongS3Url, parse_s3_url};
 pub(crate) use probe::probe;
 

@@ -30,12 +30,15 @@ pub(crate) async fn open(
     create: bool,
 ) -> Result<(Arc<Bucket>, StorageId), StorageError> {
     let opening = Opening::new(options)?;
-    let identity = opening.identity(create);
-    let id = tokio::time::timeout(OPEN_TIMEOUT, identity).await.unwrap_or_else(|_| {
-        let silence = format!("no answer within {} seconds", OPEN_TIMEOUT.as_secs());
-        Err(opening.unreachable(io::Error::new(io::ErrorKind::TimedOut, silence)))
-    })?;
+    let id = opening.in_time(opening.identity(create)).await?;
     Ok((Arc::new(opening.bucket), id))
+}
+
+/// The bucket, whether it is a storage or not, after it was seen to answer. Nothing is written.
+pub(crate) async fn open_any(options: &S3Options) -> Result<Arc<Bucket>, StorageError> {
+    let opening = Opening::new(options)?;
+    opening.in_time(opening.read()).await?;
+    Ok(Arc::new(opening.bucket))
 }
 
 /// A bucket that is not known yet to be a storage.
@@ -105,6 +108,16 @@ impl Opening {
             marker,
             endpoint: endpoint.map_or_else(amazon, shown),
             name: options.bucket.clone(),
+        })
+    }
+
+    async fn in_time<T>(
+        &self,
+        opened: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        tokio::time::timeout(OPEN_TIMEOUT, opened).await.unwrap_or_else(|_| {
+            let silence = format!("no answer within {} seconds", OPEN_TIMEOUT.as_secs());
+            Err(self.unreachable(io::Error::new(io::ErrorKind::TimedOut, silence)))
         })
     }
 
