@@ -86,8 +86,7 @@ impl Gateway {
         &self.addresses
     }
 
-    /// Serves until `stop` is done: it takes no new requests then and finishes those that run. It
-    /// has to be called inside an actix system.
+    /// Serves until `stop` is done: it takes no new requests then and finishes those that run.
     ///
     /// # Errors
     /// It could not begin.
