@@ -127,8 +127,7 @@ fn connections(
         .h1_write_buffer_size(WRITE_BUFFER)
         .h1_allow_half_closed(true)
         .on_connect_ext(|socket: &Socket, data| {
-            data.insert(socket.window());
-            data.insert(socket.understood());
+            data.insert(socket.connection());
         })
         .expect(move |request| std::future::ready(early::expect(request, &settings)))
         .finish(map_config(app, |()| AppConfig::default()));

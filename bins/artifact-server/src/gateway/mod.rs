@@ -10,6 +10,7 @@
 //! | `problem` | errors as problem documents |
 //! | `early` | refusals before the body is sent |
 //! | `listen`, `doors`, `workers`, `socket` | the server itself, its listeners, threads and connections |
+//! | `connection` | what a connection and its requests tell each other |
 //! | `unread` | what a client is told whose request cannot be read |
 //! | `observe`, `metrics` | request ids, the log, the numbers |
 //! | `readiness` | whether the parts work |
@@ -18,6 +19,7 @@
 mod bytes;
 mod caller;
 mod conditions;
+mod connection;
 mod doors;
 mod early;
 mod extract;

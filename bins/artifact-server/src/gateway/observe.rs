@@ -1,6 +1,5 @@
 //! What is seen of every request: its id, one line in the log, and the numbers.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -13,9 +12,9 @@ use artifact_domain::name::RequestId;
 use artifact_domain::wire::ErrorCode;
 use uuid::Uuid;
 
+use super::connection::Connection;
 use super::metrics::Metrics;
 use super::problem::ApiError;
-use super::unread::Understood;
 use crate::commands::explained;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,9 +42,9 @@ pub(crate) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
-    if let Some(understood) = request.conn_data::<Rc<Understood>>() {
-        understood.note();
-    }
+    let connection = Connection::of(request.request());
+    connection.note_understood();
+    let closes = request.head().connection_type() == ConnectionType::Close;
     let id = request_id(request.headers());
     request.extensions_mut().insert(id.clone());
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
@@ -67,6 +66,9 @@ pub(crate) async fn observe(
             problem.head_mut().set_connection_type(ConnectionType::Close);
         }
         answer = answer.into_response(problem);
+    }
+    if closes {
+        connection.note_last_answer();
     }
     name_answer(answer.headers_mut(), &id);
     let route = answer.request().match_pattern().unwrap_or_else(|| "none".to_owned());

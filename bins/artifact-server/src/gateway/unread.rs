@@ -5,28 +5,11 @@
 //! So a bare refusal can be told from the bytes of a file that look like one, and gets the problem
 //! document and the request id that every answer has. Later on a connection it stays bare.
 
-use std::cell::Cell;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use artifact_domain::wire::{ErrorCode, Problem};
 
 use super::observe::request_id;
-
-/// Whether a request of the connection was understood.
-#[derive(Debug, Default)]
-pub(crate) struct Understood(Cell<bool>);
-
-impl Understood {
-    /// One was.
-    pub(crate) fn note(&self) {
-        self.0.set(true);
-    }
-
-    pub(crate) fn get(&self) -> bool {
-        self.0.get()
-    }
-}
 
 /// The answer for the parser's refusal, if this is one.
 pub(super) fn refusal(written: &[u8]) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@
 mod bodies;
 mod codes;
 mod concurrency;
+mod connections;
 mod headers;
 mod paths;
 mod process;

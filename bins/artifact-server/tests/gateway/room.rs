@@ -99,7 +99,7 @@ pub(crate) fn staged(data: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Waits until something is so, for ten seconds at most.
+/// Waits until something is so, for thirty seconds at most.
 #[track_caller]
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
     let began = Instant::now();

@@ -17,8 +17,8 @@ use futures::Stream;
 use tokio::time::{Instant, Sleep};
 
 use crate::gateway::Settings;
+use crate::gateway::connection::Connection;
 use crate::gateway::problem::ApiError;
-use crate::gateway::socket::Window;
 
 /// Bytes are passed on in pieces of at most this size: the socket gives a few KiB at a time, and
 /// each piece costs two hand-overs to the threads that hash.
@@ -59,8 +59,8 @@ const LOOKS_PER_IDLE_TIME: u32 = 4;
 pub(crate) struct Body {
     payload: Payload,
     crowd: Option<web::Data<Crowd>>,
-    /// How far the connection may be read ahead.
-    window: Rc<Window>,
+    /// The connection that it comes by.
+    connection: Rc<Connection>,
     /// How many bytes are still to be passed on, as far as that was announced: no more is collected
     /// than will come.
     announced: usize,
@@ -88,12 +88,12 @@ impl Body {
         if let Some(crowd) = &crowd {
             crowd.0.fetch_add(1, Ordering::Relaxed);
         }
-        let window = request.conn_data::<Rc<Window>>().cloned().unwrap_or_default();
-        window.open(window_size(crowd.as_ref()));
+        let connection = Connection::of(request);
+        connection.window.open(window_size(crowd.as_ref()));
         Self {
             payload: payload.take(),
             crowd,
-            window,
+            connection,
             announced: content_length(request.headers())
                 .and_then(|length| usize::try_from(length).ok())
                 .unwrap_or(usize::MAX),
@@ -167,7 +167,7 @@ impl Drop for Body {
         if !self.ended {
             let _ = Pin::new(&mut self.payload).poll_next(&mut Context::from_waker(Waker::noop()));
         }
-        self.window.close();
+        self.connection.window.close();
     }
 }
 
@@ -196,7 +196,7 @@ impl Stream for Body {
             match Pin::new(&mut this.payload).poll_next(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     this.heard = Instant::now();
-                    this.window.used(chunk.len(), window_size(this.crowd.as_ref()));
+                    this.connection.window.used(chunk.len(), window_size(this.crowd.as_ref()));
                     this.rest = chunk;
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -206,7 +206,7 @@ impl Stream for Body {
                 }
                 Poll::Ready(None) => this.ended = true,
                 Poll::Pending => {
-                    this.window.drained();
+                    this.connection.window.drained();
                     let until = if this.collected.is_empty() {
                         match this.idle {
                             None => return Poll::Pending,
