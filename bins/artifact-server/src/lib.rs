@@ -15,6 +15,7 @@ mod background;
 mod commands;
 mod environment;
 mod log;
+mod scheduling;
 
 pub mod gateway;
 

@@ -13,6 +13,7 @@ use super::USAGE;
 use crate::args::Serve;
 use crate::background;
 use crate::gateway::{Gateway, Settings};
+use crate::scheduling;
 
 /// Serves the store until SIGTERM or SIGINT.
 pub(super) fn serve(arguments: &Serve, options: StoreOptions) -> Result<ExitCode, Box<dyn Error>> {
@@ -28,6 +29,7 @@ pub(super) fn serve(arguments: &Serve, options: StoreOptions) -> Result<ExitCode
         )?;
         return Ok(ExitCode::from(USAGE));
     }
+    scheduling::give_way();
     // Dropping it would wait for every thread of it, and one that asks a database that hangs may
     // not end. What was promised is done by now, and the rest ends with the process.
     let system = ManuallyDrop::new(actix_web::rt::System::new());

@@ -84,6 +84,11 @@ impl Place {
 }
 
 impl Process {
+    #[allow(dead_code, reason = "not for the tests of engines, which share this")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();

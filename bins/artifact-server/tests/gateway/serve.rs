@@ -43,6 +43,36 @@ fn a_loopback_address_is_served_by_name_and_by_number() {
     }
 }
 
+/// The scheduling policies of the threads of a process (proc(5), the 41st field of `stat`).
+#[cfg(target_os = "linux")]
+fn policies(pid: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stats = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")));
+    stats
+        // A thread may have ended in between.
+        .filter_map(Result::ok)
+        .map(|stat| {
+            // The second field is a name in brackets, which may hold spaces.
+            let (_, rest) = stat.rsplit_once(") ").unwrap();
+            rest.split(' ').nth(38).unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_threads_of_a_server_do_not_interrupt_each_other() {
+    const SCHED_BATCH: &str = "3";
+
+    let place = Place::new();
+    let server = place.serve(&[], &[]);
+    // Something of everything has been asked for by then.
+    assert_eq!(server.client.get("/readyz").json()["status"], "ok");
+    let policies = policies(server.id());
+    assert!(policies.len() > 4, "{policies:?}");
+    assert!(policies.iter().all(|policy| policy == SCHED_BATCH), "{policies:?}");
+}
+
 #[test]
 fn an_address_that_is_in_use_or_is_none_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
