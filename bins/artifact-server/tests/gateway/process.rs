@@ -84,7 +84,6 @@ impl Place {
 }
 
 impl Process {
-    #[allow(dead_code, reason = "not for the tests of engines, which share this")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
