@@ -13,8 +13,10 @@ pub(crate) struct Connection {
     pub(crate) window: Window,
     /// Whether a request was understood, see `unread`.
     understood: Cell<bool>,
-    /// Whether it is closed after what is written next.
+    /// Whether the client said that it closes.
     closes: Cell<bool>,
+    /// Whoever serves it, while the system may hold back bytes of the last answer.
+    held_back: RefCell<Option<Waker>>,
 }
 
 impl Connection {
@@ -23,22 +25,31 @@ impl Connection {
         request.conn_data::<Rc<Self>>().cloned().unwrap_or_default()
     }
 
-    /// A request was understood.
-    pub(crate) fn note_understood(&self) {
+    /// A request was understood. What is held back is not the end, if one comes after the last.
+    pub(crate) fn begin_request(&self) {
         self.understood.set(true);
+        if let Some(server) = self.held_back.take() {
+            server.wake();
+        }
     }
 
     pub(super) fn has_understood(&self) -> bool {
         self.understood.get()
     }
 
-    /// Whatever is written from now on belongs to the last answer.
+    /// The client said that it closes: whatever is written from now on is the last.
     pub(crate) fn note_last_answer(&self) {
         self.closes.set(true);
     }
 
-    pub(super) fn closes(&self) -> bool {
+    /// Whether the client said that it closes.
+    pub(crate) fn closes(&self) -> bool {
         self.closes.get()
+    }
+
+    /// Who is to read on, and so send what is held back, if the end does not come.
+    pub(super) fn hold_back(&self, server: &Waker) {
+        self.held_back.replace(Some(server.clone()));
     }
 }
 

@@ -43,8 +43,9 @@ pub(crate) async fn observe(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
     let connection = Connection::of(request.request());
-    connection.note_understood();
-    let closes = request.head().connection_type() == ConnectionType::Close;
+    connection.begin_request();
+    // What a client sends after that is answered too if it is there already, but nothing more.
+    let closes = connection.closes() || request.head().connection_type() == ConnectionType::Close;
     let id = request_id(request.headers());
     request.extensions_mut().insert(id.clone());
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
@@ -68,6 +69,7 @@ pub(crate) async fn observe(
         answer = answer.into_response(problem);
     }
     if closes {
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         connection.note_last_answer();
     }
     name_answer(answer.headers_mut(), &id);

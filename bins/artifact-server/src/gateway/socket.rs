@@ -57,6 +57,7 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => {
                     self.held_back = true;
+                    self.connection.hold_back(context.waker());
                     return Poll::Ready(sent);
                 }
             }

@@ -1,7 +1,7 @@
 //! How connections end.
 
 use crate::room::{Room, assert_problem, xs};
-use crate::wire::{Wire, head, request};
+use crate::wire::{Answer, Wire, head, request};
 
 const LAST: (&str, &str) = ("connection", "close");
 
@@ -60,6 +60,13 @@ fn a_last_answer_comes_although_more_was_sent_than_its_request() {
             }
             let answer = wire.answer();
             assert_eq!((answer.status, answer.body), (200, b"abc".to_vec()), "{apart}");
+            // What was sent besides may be answered, but does not keep the connection.
+            if !apart {
+                let besides = wire.answer_to(false);
+                let closes = |answer: Answer| answer.header("connection") == Some("close");
+                assert!(besides.is_none_or(closes));
+                assert!(wire.is_closed());
+            }
         }
     }
 }
